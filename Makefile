@@ -1,0 +1,11 @@
+.PHONY: check test format
+
+check:
+	bash script/check.sh
+
+test:
+	bash script/test.sh
+
+format:
+	ruff check --fix .
+	ruff format .

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# The steps that both launchers share. Sourced, from the repository's root; reads the variables of the launcher.
+# shellcheck source=script/environment.sh
+source script/environment.sh
+
+medft() { "$python" -m medft_bm.cli.main "$@"; }
+
+step() { printf '\n== %s\n' "$*"; }
+
+# The demo runs when nothing says otherwise; its checkpoint, mix and folder are in the repository.
+choose_demo_or_real() { # SHORT_NAME DEMO_BASE REAL_MODEL
+  anew=
+  if [[ -z $MODEL$DATA_ROOT$MIX ]]; then
+    MODEL=$2
+    MIX=tasks/demo.yaml
+    [[ -n $RUN_FOLDER ]] || anew=1
+    : "${RUN_FOLDER:=runs/demo-$1}"
+    : "${NUM_PROCESSES:=1}"
+    echo "DEMO: phantoms and a tiny checkpoint without medical value. Set MODEL and DATA_ROOT for real work."
+  elif [[ -n $MERGE_ONLY && -z $RUN_FOLDER ]]; then
+    echo "medft: MERGE_ONLY needs RUN_FOLDER, the folder of a finished training" >&2
+    exit 2
+  fi
+  if [[ -z $RUN_FOLDER ]] && ((NUM_NODES > 1)); then
+    echo "medft: several nodes need the same RUN_FOLDER, set on each" >&2
+    exit 2
+  fi
+  : "${MODEL:=$3}"
+  : "${MIX:=tasks/real_samples.yaml}"
+  : "${RUN_FOLDER:=runs/$1-$(date +%Y%m%d-%H%M%S)}"
+}
+
+# The demo in its own folder starts from nothing every time; a folder that was asked for is never removed.
+clear_demo() {
+  if [[ -n $anew ]]; then rm -rf -- "$RUN_FOLDER"; fi
+}
+
+# One key=value word per variable that is set; a variable that is empty leaves the config's value alone.
+collect_words() { # EXTRA_WORD...
+  words=()
+  word model.name MODEL
+  word model.family FAMILY
+  word model.revision REVISION
+  word model.attention ATTENTION
+  word data.root DATA_ROOT
+  word data.limit.train LIMIT_TRAIN
+  word data.limit.validation LIMIT_VALIDATION
+  word data.limit.test LIMIT_TEST
+  word data.limit_per_task.train LIMIT_PER_TASK_TRAIN
+  word data.limit_per_task.validation LIMIT_PER_TASK_VALIDATION
+  word data.limit_per_task.test LIMIT_PER_TASK_TEST
+  word data.workers WORKERS
+  word train.method METHOD
+  # A mix that counts in steps would not look at epochs.
+  if [[ -n $EPOCHS && -z $MAX_STEPS ]]; then MAX_STEPS=-1; fi
+  word train.epochs EPOCHS
+  word train.max_steps MAX_STEPS
+  word train.lr LEARNING_RATE
+  word train.device_batch DEVICE_BATCH
+  word train.accumulation ACCUMULATION
+  word train.gradient_checkpointing GRADIENT_CHECKPOINTING
+  word train.logging_steps LOGGING_STEPS
+  word train.save_steps SAVE_STEPS
+  word train.eval_steps EVAL_STEPS
+  word train.save_limit SAVE_LIMIT
+  word train.report_to REPORT_TO
+  word run.folder RUN_FOLDER
+  words+=("$@")
+}
+
+word() { # KEY VARIABLE
+  [[ -z ${!2} ]] || words+=("$1=${!2}")
+}
+
+visible_gpus() {
+  if nvidia-smi --list-gpus >/dev/null 2>&1; then
+    # Not a count of nvidia-smi's lines: CUDA_VISIBLE_DEVICES and MIG have their say.
+    "$python" -c 'import torch; print(torch.cuda.device_count())'
+  else
+    echo 0
+  fi
+}
+
+prepare() {
+  step prepare
+  medft prepare "$MIX" "${words[@]}"
+}
+
+evaluate() { # base | adapter | merged
+  step "evaluate: $1"
+  medft evaluate "$MIX" --model "$1" "${words[@]}"
+}
+
+merge() {
+  step merge
+  medft merge "$MIX" "${words[@]}"
+}
+
+train() {
+  step train
+  local gpus
+  gpus=$(visible_gpus)
+  local processes=${NUM_PROCESSES:-$((gpus * NUM_NODES))}
+  if ((processes <= 1 && gpus == 0)); then
+    medft train "$MIX" "${words[@]}"
+    return
+  fi
+  # The trainer takes its precision from the config: no second opinion from the launcher or a user's default file.
+  local launch=(--num_processes "$processes" --mixed_precision no --dynamo_backend no --gpu_ids all)
+  if ((processes > 1)); then
+    launch+=(--multi_gpu)
+  else
+    # One process that sees several GPUs would fall into nn.DataParallel.
+    export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES:-0}"
+    CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES%%,*}
+  fi
+  launch+=(--num_machines "$NUM_NODES" --machine_rank "$NODE_RANK")
+  if ((NUM_NODES > 1)); then
+    : "${MASTER_ADDR:?several nodes need the address of the first in MASTER_ADDR}"
+    launch+=(--main_process_ip "$MASTER_ADDR" --main_process_port "${MASTER_PORT:-29500}")
+  else
+    launch+=(--main_process_port "${MASTER_PORT:-0}") # 0: any free port, so that two trainings fit on one machine
+  fi
+  # Several processes without a GPU: slow, but the same code path (gloo).
+  if ((gpus == 0)); then export ACCELERATE_USE_CPU=1; fi
+  accelerate launch "${launch[@]}" -m medft_bm.cli.main train "$MIX" "${words[@]}"
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Fine-tune MedGemma on a mix of tasks: prepare, evaluate, train, merge, evaluate again, report.
+#
+#   bash script/sft/train__SFT__MedGemma.sh                                              # the demo
+#   MODEL=google/medgemma-4b-it DATA_ROOT=/data bash script/sft/train__SFT__MedGemma.sh lora.rank=32
+#
+# Every variable below is read from the environment; empty means the value of the mix, or the default of
+# `medft config keys`. Words after the command are key=value settings and win over everything.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=script/sft/_common.sh
+source script/sft/_common.sh
+
+# What: without MODEL, DATA_ROOT and MIX this is the demo
+: "${MODEL:=}"                     # folder or Hub id; google/medgemma-4b-it
+: "${REVISION:=}"                  # branch, tag or commit on the Hub
+: "${FAMILY:=}"                    # see `medft models`; empty: from the checkpoint
+: "${DATA_ROOT:=}"                 # folder of raw data
+: "${MIX:=}"                       # which tasks from which sources; tasks/real_samples.yaml
+: "${RUN_FOLDER:=}"                # everything that comes out; runs/medgemma-DATE
+
+# How many samples at most, in total and per task; -1 is all, 0 is none
+: "${LIMIT_TRAIN:=}" "${LIMIT_VALIDATION:=}" "${LIMIT_TEST:=}"
+: "${LIMIT_PER_TASK_TRAIN:=}" "${LIMIT_PER_TASK_VALIDATION:=}" "${LIMIT_PER_TASK_TEST:=}"
+: "${WORKERS:=}"                   # processes that read and render images
+
+# How to train
+: "${METHOD:=}"                    # lora or full
+: "${EPOCHS:=}" "${MAX_STEPS:=}"     # optimiser steps, when positive, win over epochs
+: "${LEARNING_RATE:=}"
+: "${DEVICE_BATCH:=}"              # samples per device per forward pass
+: "${ACCUMULATION:=}"              # forward passes per optimiser step
+: "${ATTENTION:=}"                 # sdpa, eager or flash_attention_2
+: "${GRADIENT_CHECKPOINTING:=}"    # true or false
+: "${LOGGING_STEPS:=}" "${EVAL_STEPS:=}" "${SAVE_STEPS:=}"
+: "${SAVE_LIMIT:=}"                # checkpoints kept
+: "${REPORT_TO:=}"                 # wandb: pip install wandb; it reads WANDB_PROJECT, WANDB_NAME, ... itself
+
+# Where: one process per visible GPU; on several nodes start this on each, with its NODE_RANK
+: "${NUM_PROCESSES:=}"             # over all nodes
+: "${NUM_NODES:=1}" "${NODE_RANK:=0}"
+: "${MASTER_ADDR:=}" "${MASTER_PORT:=}"
+
+# Only a part of it: 1 to stop after preparing, or to merge the adapter in RUN_FOLDER and nothing else
+: "${PREPARE_ONLY:=}" "${MERGE_ONLY:=}"
+
+ensure_environment train torch torchvision transformers trl peft accelerate datasets
+choose_demo_or_real medgemma script/demo/base/gemma3 google/medgemma-4b-it
+collect_words "$@"
+
+if [[ -n $MERGE_ONLY ]]; then merge; exit; fi
+prepare
+if [[ -n $PREPARE_ONLY ]]; then exit; fi
+clear_demo
+if ((NUM_NODES == 1)); then evaluate base; fi
+train
+if ((NODE_RANK > 0)); then exit; fi
+if ((NUM_NODES > 1)); then evaluate base; fi # not before: the other nodes would give up waiting
+merge
+evaluate merged
+step "done: $RUN_FOLDER/report.html"

@@ -1,0 +1,1 @@
+"""The command ``medft``: one file per verb."""

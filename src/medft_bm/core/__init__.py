@@ -1,0 +1,1 @@
+"""Types and laws everything else stands on; numpy only."""

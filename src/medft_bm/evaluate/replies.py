@@ -1,0 +1,116 @@
+"""Replies on disk: written batch by batch, taken up again after an interruption, never mixed between models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from medft_bm.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said.
+
+    Attributes:
+        uid: of the sample it was asked about.
+        text: as decoded, without special tokens.
+        tokens: how many the model produced, its end of turn included.
+        finished: whether it ended its turn within the budget.
+    """
+
+    uid: str
+    text: str
+    tokens: int
+    finished: bool
+
+
+def prompt_digest(prompt: str) -> str:
+    """16 hex digits of a prompt: a reply to another wording of the question is no reply to this one."""
+    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class ReplyFile:
+    """``replies.jsonl`` in a folder, with ``replies.meta.json`` that says which model and settings it belongs to.
+
+    Attributes:
+        folder: where both are.
+        settings: everything that may change a reply, as plain JSON.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """The replies, one JSON object a line."""
+        return self.folder / "replies.jsonl"
+
+    @property
+    def meta(self) -> Path:
+        """The settings they were made with."""
+        return self.folder / "replies.meta.json"
+
+    def open(self) -> dict[tuple[str, str], Reply]:
+        """Replies of an earlier run with the same settings, by uid and prompt digest; others are removed.
+
+        A last line without its end was cut off by an interruption and is removed from the file too.
+
+        Raises:
+            DataError: a complete line that is no reply.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self._same_settings():
+            # Replies go first: killed in between, the old settings name no replies, and nothing is mixed.
+            self.path.unlink(missing_ok=True)
+            write_text(self.meta, json.dumps(dict(self.settings), indent=2, sort_keys=True) + "\n")
+            return {}
+        if not self.path.is_file():
+            return {}
+        written = self.path.read_bytes()
+        complete = written[: written.rfind(b"\n") + 1]
+        if len(complete) < len(written):
+            write_text(self.path, complete.decode())
+        # Not splitlines: it also splits at separators that JSON leaves inside a string.
+        lines = complete.decode().split("\n")[:-1]
+        rows = (self._row(number, line) for number, line in enumerate(lines, start=1))
+        return {(reply.uid, prompt): reply for reply, prompt in rows}
+
+    def add(self, replies: Sequence[Reply], prompts: Sequence[str]) -> None:
+        """Append the replies to these prompts in one write, so that an interruption cuts at most the last line."""
+        rows = (
+            json.dumps({**asdict(reply), "prompt": prompt_digest(prompt)}, ensure_ascii=False)
+            for reply, prompt in zip(replies, prompts, strict=True)
+        )
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{row}\n" for row in rows))
+
+    def _same_settings(self) -> bool:
+        try:
+            return bool(json.loads(self.meta.read_text(encoding="utf-8")) == dict(self.settings))
+        except (OSError, ValueError):
+            return False
+
+    def _row(self, number: int, line: str) -> tuple[Reply, str]:
+        try:
+            row = json.loads(line)
+            return Reply(row["uid"], row["text"], int(row["tokens"]), bool(row["finished"])), row["prompt"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"line {number} is not a reply: {line[:80]!r}",
+                where=str(self.path),
+                fix="delete the file to generate the replies again",
+            ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content; a reader sees the old or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,125 @@
+"""What a checkpoint says of itself in JSON, read from a folder or from the Hub without importing torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft_bm.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """The facts a model family is bound to.
+
+    Attributes:
+        model_type: as in ``config.json``.
+        processor: image processor settings, plus the processor's own ``image_seq_length`` where it has one.
+    """
+
+    model_type: str
+    processor: Mapping[str, Any]
+
+
+def read_settings(checkpoint: str, revision: str | None = None) -> CheckpointSettings:
+    """Read ``config.json`` and the processor's JSON, in the layout of transformers 5 or the older one.
+
+    Args:
+        checkpoint: folder or Hub id.
+        revision: branch, tag or commit on the Hub.
+
+    Raises:
+        ConfigError: no such folder or repository, no access, no network, or a file is missing or is not JSON.
+    """
+    config = _read_json(checkpoint, "config.json", revision)
+    if config is None:
+        raise ConfigError("the checkpoint has no config.json", where=checkpoint, fix=_fix_for_folder(checkpoint))
+    if _is_local(checkpoint) and _local(checkpoint, "adapter_config.json"):
+        raise ConfigError(
+            "adapter_config.json lies beside the model, and transformers would silently load that adapter too",
+            where=checkpoint,
+            fix="move the adapter's files to a folder of their own",
+        )
+    if not isinstance(config.get("model_type"), str):
+        raise ConfigError(
+            "config.json names no model_type", where=checkpoint, fix="it must be a transformers checkpoint"
+        )
+    new = _read_json(checkpoint, "processor_config.json", revision) or {}
+    # Transformers 5 nests the image processor; where both files exist it reads the nested one.
+    images = new.get("image_processor") or _read_json(checkpoint, "preprocessor_config.json", revision)
+    if not isinstance(images, Mapping):
+        raise ConfigError(
+            "the checkpoint has neither preprocessor_config.json nor an image_processor in processor_config.json",
+            where=checkpoint,
+            fix="save the processor beside the model: processor.save_pretrained(folder)",
+        )
+    own = {"image_seq_length": new["image_seq_length"]} if "image_seq_length" in new else {}
+    return CheckpointSettings(config["model_type"], {**images, **own})
+
+
+def _fix_for_folder(checkpoint: str) -> str:
+    if (Path(checkpoint) / "adapter_config.json").is_file():
+        return "this is a LoRA adapter: model.name is the base model it belongs to"
+    return "point model.name at the folder that transformers saved the model to"
+
+
+def _read_json(checkpoint: str, name: str, revision: str | None) -> dict[str, Any] | None:
+    path = _local(checkpoint, name) if _is_local(checkpoint) else _from_hub(checkpoint, name, revision)
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{name} cannot be read: {error}", where=str(path)) from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name} must hold a JSON object, not {type(content).__name__}", where=str(path))
+    return content
+
+
+def _is_local(checkpoint: str) -> bool:
+    looks_like_a_path = checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") != 1
+    return looks_like_a_path or Path(checkpoint).is_dir()
+
+
+def _local(checkpoint: str, name: str) -> Path | None:
+    folder = Path(checkpoint).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(
+            f"there is no model folder {checkpoint!r}",
+            where="model.name",
+            fix="give an existing folder, or a Hub id like google/medgemma-4b-it",
+        )
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def _from_hub(repository: str, name: str, revision: str | None) -> Path | None:
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repository, name, revision=revision))
+    except errors.GatedRepoError as error:
+        page = f"https://huggingface.co/{repository}"
+        fix = f"accept its conditions on {page}, then run `hf auth login` or set HF_TOKEN"
+        raise ConfigError(
+            f"{repository} is gated and this machine has no access", where="model.name", fix=fix
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ConfigError(f"{repository} has no revision {revision!r}", where="model.revision") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        fix = "check the spelling; a folder must exist; a private repository needs `hf auth login` or HF_TOKEN"
+        raise ConfigError(
+            f"{repository!r} is neither a folder here nor a repository on the Hub", where="model.name", fix=fix
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        fix = "connect to the network or unset HF_HUB_OFFLINE; or download the model and give its folder"
+        raise ConfigError(
+            f"{repository!r} is not a folder here, and the Hub cannot be reached", where="model.name", fix=fix
+        ) from error
+    except errors.EntryNotFoundError:
+        return None
+    except errors.HfHubHTTPError as error:
+        raise ConfigError(f"the Hub refused {repository}/{name}: {error}", where="model.name") from error

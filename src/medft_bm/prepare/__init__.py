@@ -1,0 +1,1 @@
+"""From raw files to rows that are ready to train on and to score."""

@@ -1,0 +1,219 @@
+"""A prepared dataset: rows to train on and to score, with their images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from PIL import Image
+
+from medft_bm.config.schema import Data
+from medft_bm.core.types import SPLITS, Sample, Split, View
+from medft_bm.models.base import ModelFamily
+from medft_bm.prepare.arrow import hf_datasets
+from medft_bm.prepare.cache import read_manifest
+from medft_bm.prepare.codec import load_sample, load_view
+from medft_bm.prepare.rows import empty_rows, prepare_rows
+from medft_bm.tasks import load_task
+from medft_bm.tasks.base import Task
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """One part of the mix: a task on a source."""
+
+    name: str
+    task: Task
+    source: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row with everything that generating and scoring need.
+
+    Attributes:
+        uid: of the sample.
+        part: index into :attr:`Prepared.parts`.
+        task: the object that asked and will score.
+        sample: with a hidden subject name.
+        view: what the model sees.
+        prompt_text: the question, byte for byte the one trained on.
+        answer_text: the reference answer.
+        row: row of the image table.
+        images: the image table.
+    """
+
+    uid: str
+    part: int
+    task: Task
+    sample: Sample
+    view: View
+    prompt_text: str
+    answer_text: str
+    row: int
+    images: datasets.Dataset
+
+    @property
+    def image(self) -> Image.Image:
+        """The slice or picture in RGB, before the model's processor; decoded on each access."""
+        return picture(self.images, self.row)
+
+
+def picture(images: datasets.Dataset, row: int) -> Image.Image:
+    """One image of the image table in RGB."""
+    image: Image.Image = images[row]["image"]
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Items(Sequence[Item]):
+    """The rows of one split as items, read when asked for."""
+
+    rows: datasets.Dataset
+    images: datasets.Dataset
+    parts: Sequence[PartInfo]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        """One item, or a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = self.rows[index]
+        return Item(
+            uid=row["uid"],
+            part=row["part"],
+            task=self.parts[row["part"]].task,
+            sample=load_sample(row["sample"]),
+            view=load_view(row["view"]),
+            prompt_text=row["prompt"][0]["content"],
+            answer_text=row["completion"][0]["content"],
+            row=row["image"],
+            images=self.images,
+        )
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[index] for index in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A finished folder that :func:`prepare_dataset` made.
+
+    The folder is also a plain ``datasets.DatasetDict`` (``load_from_disk``); column ``image`` is a row of the table
+    ``images.arrow`` beside it (``Dataset.from_file``), so that several questions about one slice share one picture.
+    """
+
+    folder: Path
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the folder was made from, with counts and the reasons for everything left out."""
+        return read_manifest(self.folder)
+
+    @cached_property
+    def parts(self) -> list[PartInfo]:
+        """The parts of the mix, with their tasks as they were when the text was written."""
+        return [
+            PartInfo(part["name"], load_task(part["task"], part["task_options"]), part["source"])
+            for part in self.manifest["parts"]
+        ]
+
+    @cached_property
+    def tables(self) -> datasets.DatasetDict:
+        """Every split's rows, memory-mapped."""
+        return hf_datasets().load_from_disk(str(self.folder))
+
+    @cached_property
+    def images(self) -> datasets.Dataset:
+        """Every distinct image once, memory-mapped."""
+        return hf_datasets().Dataset.from_file(str(self.folder / "images.arrow"))
+
+    def rows(self, split: Split) -> datasets.Dataset:
+        """Text rows of one split; none when the split is empty."""
+        return self.tables[split] if split in self.tables else empty_rows()
+
+    def items(self, split: Split) -> Items:
+        """Rows of one split as typed items."""
+        return Items(self.rows(split), self.images, self.parts)
+
+    def training_set(self, split: Split) -> datasets.Dataset:
+        """Rows of one split as TRL wants them: ``images``, ``prompt`` and ``completion``, images decoded on access."""
+        rows = self.rows(split).select_columns(["image", "prompt", "completion"])
+        return rows.with_transform(TrainingRows(self.images))
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Samples, images and subjects per part and split."""
+        lines = []
+        for split in SPLITS:
+            groups: dict[int, list[tuple[int, str]]] = defaultdict(list)
+            table = self.rows(split)
+            for part, image, subject in zip(table["part"], table["image"], table["subject"], strict=True):
+                groups[part].append((image, subject))
+            for part, seen in sorted(groups.items()):
+                lines.append(
+                    {
+                        "part": self.parts[part].name,
+                        "task": self.parts[part].task.name,
+                        "split": split,
+                        "samples": len(seen),
+                        "images": len({image for image, _ in seen}),
+                        "subjects": len({subject for _, subject in seen}),
+                    }
+                )
+        return lines
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Transform that attaches images; a class, so that data loader workers can pickle it."""
+
+    images: datasets.Dataset
+
+    def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Rows with an ``image`` index in, rows with ``images`` out."""
+        return {
+            "images": [[picture(self.images, row)] for row in batch["image"]],
+            "prompt": batch["prompt"],
+            "completion": batch["completion"],
+        }
+
+
+def prepare_dataset(data: Data, family: ModelFamily) -> Prepared:
+    """Prepare a mix for one model family, or reuse what is in the cache.
+
+    Args:
+        data: which tasks from which sources, limits, split and cache.
+        family: bound to the checkpoint's processor (:func:`medft_bm.models.load_model_family`).
+
+    Returns:
+        The prepared dataset; its folder can be copied to another machine as it is.
+
+    Raises:
+        ConfigError: an unknown task, source or option.
+        DataError: raw data is missing, broken or contradictory, or nothing is left to train on.
+    """
+    return Prepared(prepare_rows(data, family))
+
+
+def open_prepared(folder: Path) -> Prepared:
+    """A prepared dataset from its folder, wherever it was made.
+
+    Raises:
+        DataError: the folder is not a finished prepared dataset.
+    """
+    prepared = Prepared(folder)
+    _ = prepared.manifest
+    return prepared

@@ -1,0 +1,81 @@
+"""What the file-based sources share: listing files in a fixed order, and reading the subject off a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from medft_bm.core.errors import ConfigError, DataError
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
+def existing_root(root: Path) -> Path:
+    """The root, if it is a folder.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not root.is_dir():
+        fix = "check data.root and the part's root"
+        raise DataError("the root of the data is not a folder", where=str(root), fix=fix)
+    return root
+
+
+def matching(root: Path, pattern: str) -> list[str]:
+    """POSIX paths relative to ``root`` that match a glob, sorted, without hidden files.
+
+    Raises:
+        DataError: no root, or nothing matches.
+    """
+    paths = [path.relative_to(root) for path in existing_root(root).glob(pattern)]
+    found = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    if not found:
+        raise DataError(f"no file matches {pattern!r}", where=str(root), fix="check the root and the pattern")
+    return found
+
+
+def stem(relative: str) -> str:
+    """File name without its suffix, ``.nii.gz`` counting as one: ``a/b.c.nii.gz`` gives ``b.c``."""
+    path = PurePosixPath(relative)
+    return PurePosixPath(path.stem).stem if path.suffix == ".gz" else path.stem
+
+
+def checked_regex(pattern: str, where: str) -> None:
+    """Refuse a subject pattern that does not compile or has not exactly one group.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ConfigError(f"subject: {pattern!r} is not a regular expression: {error}", where=where) from error
+    if pattern and groups != 1:
+        raise ConfigError(
+            f"subject: {pattern!r} has {groups} groups, one is needed", where=where, fix=r"for example '(STS_\d+)/'"
+        )
+
+
+def subject_of(pattern: str, relative: str, otherwise: str) -> str:
+    """Subject in a relative path: the group of the pattern, or ``otherwise`` when there is no pattern.
+
+    Raises:
+        DataError: the pattern does not match.
+    """
+    if not pattern:
+        return otherwise
+    match = re.search(pattern, relative)
+    if match is None or not match.group(1):
+        raise DataError(
+            f"no subject in the path: {pattern!r} does not match",
+            where=relative,
+            fix="change the option `subject` so that its group holds the patient in every path",
+        )
+    return match.group(1)
+
+
+def filled(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say something."""
+    return {key: value for key, value in tags.items() if value}

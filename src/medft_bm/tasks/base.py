@@ -1,0 +1,83 @@
+"""What a task is: one object for the question, the answer, the reading of a reply and its score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from medft_bm.core.records import Record, Skip
+from medft_bm.core.types import Metric, Sample, Score, View, stable_uid
+
+Guess: TypeAlias = Callable[[Sample, View], str]
+"""A trivial baseline: the reply it would give."""
+
+
+class Task(Protocol):
+    """A kind of question: a frozen dataclass whose fields are the options a user may set.
+
+    Attributes:
+        name: as registered.
+        summary: one line for ``medft tasks``.
+        version: raise it when the same record yields another sample, prompt or answer; caches rebuild.
+        unit: unit of the answer: mm, degree, or empty.
+        metrics: what it reports; the first is the headline.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the answer."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What it reports, headline first."""
+        ...
+
+    def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
+        """The questions this record can answer."""
+        ...
+
+    def prompt(self, sample: Sample, view: View) -> str:
+        """The question, in terms of the image the model sees."""
+        ...
+
+    def answer(self, sample: Sample, view: View) -> str:
+        """The reference answer, exactly as the model should write it."""
+        ...
+
+    def score(self, sample: Sample, view: View, reply: str) -> Score:
+        """Compare a reply with the truth, on the original slice."""
+        ...
+
+    def baseline(self, train: Sequence[Sample]) -> Guess:
+        """The best guess that never looks at the image, learnt from training samples."""
+        ...
+
+
+def sample_of(task: Task, source: str, record: Record, truth: Mapping[str, Any], label: str) -> Sample:
+    """The sample that asks ``task`` about ``label`` on a record.
+
+    Args:
+        task: the task that asks.
+        source: name of the part of the mix, which keeps uids of two data sets apart.
+        record: what the source says of the image.
+        truth: see :class:`~medft_bm.core.types.Sample`.
+        label: what is asked about; becomes a tag and, with the image, the uid.
+    """
+    image = record.image
+    return Sample(
+        uid=stable_uid(task.name, source, image.path, image.axis, image.index, label),
+        task=task.name,
+        source=source,
+        subject=record.subject,
+        image=image,
+        size=record.size,
+        spacing=record.spacing,
+        truth=truth,
+        tags={**record.tags, "label": label},
+        split=record.split,
+    )

@@ -1,0 +1,115 @@
+"""Where is the structure? Answered with a bounding box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from medft_bm.core.errors import GeometryError
+from medft_bm.core.geometry import Box, PixelMap, Size
+from medft_bm.core.records import Record, Skip
+from medft_bm.core.types import Coordinates, Metric, Sample, Score, View
+from medft_bm.metrics.boxes import iou
+from medft_bm.tasks.base import Guess, sample_of
+from medft_bm.tasks.baseline import group_medians
+from medft_bm.tasks.regions import Components, describe, regions
+from medft_bm.tasks.reply import read_numbers
+from medft_bm.tasks.wording import grid, scene
+
+PROMPT = "{scene} Find the {label}. {convention} Answer with its bounding box as [x1, y1, x2, y2] only."
+FRACTION = "Give positions as fractions of the image width and height, counted from the top-left corner."
+PIXEL = "{grid} Give positions in whole pixels, counted from the top-left corner."
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Bounding box of one structure.
+
+    Attributes:
+        labels: ask only about these; empty asks about all.
+        components: what to do with a label in several pieces (see ``tasks/regions.py``).
+        min_side_px: leave out boxes with a shorter side than this on the slice.
+        coordinates: how boxes are written; ``family`` follows the model family.
+    """
+
+    name: ClassVar[str] = "detection"
+    summary: ClassVar[str] = "the bounding box of a structure"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("iou"), Metric("iou_over_0.5"))
+
+    labels: tuple[str, ...] = ()
+    components: Components = "single"
+    min_side_px: int = 2
+    coordinates: Literal["family", "fraction", "pixel"] = "family"
+
+    def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
+        """One sample per labelled region."""
+        for region in regions(record, self.labels, self.components, skip):
+            box = Box.of_mask(region.mask)
+            if min(box.y1 - box.y0, box.x1 - box.x0) < self.min_side_px:
+                skip(f"{describe(record)} {region.label}", f"box side under {self.min_side_px} pixels")
+                continue
+            truth = {"box": [box.y0, box.x0, box.y1, box.x1], "label": region.label}
+            yield sample_of(self, source, record, truth, region.label)
+
+    def prompt(self, sample: Sample, view: View) -> str:
+        """The question, with the convention for coordinates spelt out."""
+        convention = FRACTION if self._convention(view) == "fraction" else PIXEL.format(grid=grid(view))
+        return PROMPT.format(scene=scene(sample), label=sample.truth["label"], convention=convention)
+
+    def answer(self, sample: Sample, view: View) -> str:
+        """``[x1, y1, x2, y2]``: three decimals as fractions, whole numbers as pixels."""
+        box = view.from_slice.box(Box(*sample.truth["box"]))
+        if self._convention(view) == "pixel":
+            (x1, x2), (y1, y2) = _whole(box.x0, box.x1), _whole(box.y0, box.y1)
+            return f"[{x1}, {y1}, {x2}, {y2}]"
+        h, w = view.size.h, view.size.w
+        (x1, x2), (y1, y2) = _whole(1000 * box.x0 / w, 1000 * box.x1 / w), _whole(1000 * box.y0 / h, 1000 * box.y1 / h)
+        return "[" + ", ".join(f"{value / 1000:.3f}" for value in (x1, y1, x2, y2)) + "]"
+
+    def score(self, sample: Sample, view: View, reply: str) -> Score:
+        """Intersection over union on the slice (Everingham et al., IJCV 2010), and whether it reaches 0.5."""
+        said = read_numbers(reply, 4)
+        if said is None:
+            return Score(None, why="the reply does not hold exactly four numbers")
+        x1, y1, x2, y2 = said
+        unit = Size(1, 1) if self._convention(view) == "fraction" else view.size
+        to_slice = PixelMap.stretch(unit, view.size).then(view.from_slice.inverse)
+        try:
+            box = to_slice.box(Box.around([[y1, x1], [y2, x2]]))
+        except GeometryError:
+            return Score(None, why="the corners do not make a box")
+        overlap = iou(Box(*sample.truth["box"]), box)
+        return Score({"iou": overlap, "iou_over_0.5": float(overlap >= 0.5)}, [box.y0, box.x0, box.y1, box.x1])
+
+    def baseline(self, train: Sequence[Sample]) -> Guess:
+        """The median box of the label, as fractions of the image."""
+        guess = group_medians(train, lambda sample: sample.truth["label"], _fractions)
+
+        def reply(sample: Sample, view: View) -> str:
+            fractions = guess(sample)
+            if fractions is None:
+                return ""
+            box = np.array(fractions) * [sample.size.h, sample.size.w, sample.size.h, sample.size.w]
+            truth = {**sample.truth, "box": box.tolist()}
+            return self.answer(replace(sample, truth=truth), view)
+
+        return reply
+
+    def _convention(self, view: View) -> Coordinates:
+        return view.coordinates if self.coordinates == "family" else self.coordinates
+
+
+def _fractions(sample: Sample) -> list[float]:
+    y0, x0, y1, x1 = sample.truth["box"]
+    return [y0 / sample.size.h, x0 / sample.size.w, y1 / sample.size.h, x1 / sample.size.w]
+
+
+def _whole(low: float, high: float) -> tuple[int, int]:
+    """Nearest whole numbers, kept apart: a thin box must not round to an empty one."""
+    first, last = round(low), round(high)
+    return (first, last) if last > first else (int(np.floor(low)), int(np.floor(low)) + 1)

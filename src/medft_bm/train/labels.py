@@ -1,0 +1,111 @@
+"""The loss sees the answer and its end of turn, and nothing else; proven on the trainer's own batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medft_bm.core.errors import MedftError
+
+if TYPE_CHECKING:
+    from medft_bm.prepare.dataset import Item
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What was checked.
+
+    Attributes:
+        rows: how many.
+        supervised: tokens that carry loss, over those rows.
+        tokens: tokens, over those rows, padding left out.
+        example: one supervised text.
+    """
+
+    rows: int
+    supervised: int
+    tokens: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Token ids that the check needs."""
+
+    image: int
+    ends: frozenset[int]
+
+
+def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport:
+    """Collate ``n`` rows, spread over the training set, as training will, and look at what carries loss.
+
+    Args:
+        trainer: an ``SFTTrainer``, ready to train.
+        items: of the same split, in the same order as ``trainer.train_dataset``.
+        n: rows to look at.
+
+    Raises:
+        MedftError: a label outside answer and end of turn, a missing one, a supervised image token, or another
+            number of image tokens than the view promised.
+    """
+    if len(items) != len(trainer.train_dataset):
+        raise MedftError(f"{len(items)} items do not describe {len(trainer.train_dataset)} training rows")
+    marks = _marks(trainer)
+    picks = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int)).tolist()
+    batch = trainer.data_collator([trainer.train_dataset[pick] for pick in picks])
+    _check_token_types(trainer, batch, marks)
+    texts = []
+    for row, pick in enumerate(picks):
+        ids, labels = batch["input_ids"][row], batch["labels"][row]
+        texts.append(_check_row(_tokenizer(trainer), ids.tolist(), labels.tolist(), items[pick], marks))
+    supervised, tokens = int((batch["labels"] != -100).sum()), int(batch["attention_mask"].sum())
+    log.info("labels: %d of %d tokens in %d rows carry loss, like %r", supervised, tokens, len(picks), texts[0])
+    return LabelReport(len(picks), supervised, tokens, texts[0])
+
+
+def _marks(trainer: Any) -> Marks:
+    ends = trainer.model.generation_config.eos_token_id
+    return Marks(trainer.model.config.image_token_id, frozenset([ends] if isinstance(ends, int) else ends))
+
+
+def _tokenizer(trainer: Any) -> Any:
+    return trainer.processing_class.tokenizer
+
+
+def _check_row(tokenizer: Any, ids: list[int], labels: list[int], item: Item, marks: Marks) -> str:
+    supervised = [label for label in labels if label != -100]
+    said = tokenizer.decode(supervised)
+    if marks.image in supervised:
+        raise MedftError("an image token carries loss", where=f"sample {item.uid}", fix=FIX)
+    if any(label not in (-100, token) for label, token in zip(labels, ids, strict=True)):
+        raise MedftError("a label differs from the token at its place", where=f"sample {item.uid}", fix=FIX)
+    if (seen := ids.count(marks.image)) != item.view.image_tokens:
+        raise MedftError(
+            f"the image became {seen} tokens, but its view promised {item.view.image_tokens}",
+            where=f"sample {item.uid}",
+            fix="the prepared dataset belongs to another checkpoint or processor: prepare it again",
+        )
+    ends = [at for at, label in enumerate(supervised) if label in marks.ends]
+    answer = tokenizer.decode(supervised[: ends[0]]) if ends else None
+    rest = tokenizer.decode(supervised[ends[0] + 1 :]) if ends else ""
+    if answer != item.answer_text or rest.strip():
+        what = f"the loss sees {said!r} instead of the answer {item.answer_text!r} and an end of turn"
+        raise MedftError(what, where=f"sample {item.uid}", fix=FIX)
+    return str(said)
+
+
+def _check_token_types(trainer: Any, batch: Any, marks: Marks) -> None:
+    # Without this tensor both families still train, with another attention or other positions over the image.
+    names = {"token_type_ids", "mm_token_type_ids"} & set(trainer.processing_class.model_input_names)
+    for name in names:
+        if name not in batch or not ((batch[name] != 0) == (batch["input_ids"] == marks.image)).all():
+            raise MedftError(f"the batch does not mark its image tokens in {name!r}", fix=FIX)
+
+
+FIX = "this is a bug here or in the installed trl and transformers: report the versions in environment.json"

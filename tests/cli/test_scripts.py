@@ -1,0 +1,205 @@
+"""The shell scripts: what the launchers would run, on stand-ins for the commands that they start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+LAUNCHERS = {
+    "train__SFT__MedGemma.sh": ("script/demo/base/gemma3", "google/medgemma-4b-it"),
+    "train__SFT__Qwen2.5-VL.sh": ("script/demo/base/qwen2_5_vl", "Qwen/Qwen2.5-VL-7B-Instruct"),
+}
+SAY = """\
+#!/usr/bin/env bash
+# Stands where python stands: answers the questions of the scripts and records what would run.
+case "$*" in
+  *find_spec*) exit 0 ;;
+  *sysconfig*) dirname "$0" ;;
+  *device_count*) echo "${FAKE_GPUS:-0}" ;;
+  *) echo "$(basename "$0") $*" >>"$RECORD" ;;
+esac
+[[ "$*" != *"${FAIL_ON:-never}"* ]] || exit 4
+"""
+
+
+class Launch:
+    """Runs a launcher with recorded commands; no package, model or GPU is touched."""
+
+    def __init__(self, folder: Path, repository: Path) -> None:
+        self.folder, self.repository = folder, repository
+        for name in ("python", "accelerate", "nvidia-smi"):
+            path = folder / name
+            path.write_text(SAY if name != "nvidia-smi" else "#!/usr/bin/env bash\n[[ -n ${FAKE_GPUS:-} ]]\n")
+            path.chmod(0o755)
+
+    def __call__(self, name: str, *words: str, code: int = 0, **variables: str) -> list[str]:
+        record = self.folder / "record"
+        record.write_text("")
+        path = f"{self.folder}:/usr/bin:/bin"
+        self.done = subprocess.run(
+            ["bash", str(self.repository / "script" / "sft" / name), *words],
+            env={"PATH": path, "RECORD": str(record), "HOME": os.environ["HOME"], **variables},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
+        assert self.done.returncode == code, self.done.stderr
+        prefix = "python -m medft_bm.cli.main "
+        return [line.removeprefix(prefix) for line in record.read_text().splitlines()]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, repository: Path) -> Launch:
+    return Launch(tmp_path, repository)
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_with_nothing_set_the_whole_demo_runs_in_order(launch, name, tmp_path):
+    folder = str(tmp_path / "run")
+
+    lines = launch(name, RUN_FOLDER=folder)
+
+    words = f"model.name={LAUNCHERS[name][0]} run.folder={folder}"
+    assert lines == [
+        f"prepare tasks/demo.yaml {words}",
+        f"evaluate tasks/demo.yaml --model base {words}",
+        f"train tasks/demo.yaml {words}",
+        f"merge tasks/demo.yaml {words}",
+        f"evaluate tasks/demo.yaml --model merged {words}",
+    ]
+    assert launch.done.stdout.startswith("DEMO: ")
+    assert launch.done.stdout.endswith(f"{folder}/report.html\n")
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_with_data_the_real_model_and_mix_are_the_default(launch, name):
+    lines = launch(name, DATA_ROOT="/data with space")
+
+    assert len(lines) == 5
+    assert all("tasks/real_samples.yaml" in line for line in lines)
+    assert all(f"model.name={LAUNCHERS[name][1]} data.root=/data with space run.folder=runs/" in line for line in lines)
+    assert "DEMO" not in launch.done.stdout
+
+
+def test_every_variable_becomes_one_valid_key(launch, repository, medft):
+    script = (repository / "script" / "sft" / "train__SFT__MedGemma.sh").read_text()
+    values = {
+        "MODEL": "a/b", "REVISION": "main", "FAMILY": "gemma3", "DATA_ROOT": "/d", "MIX": "tasks/demo.yaml",
+        "RUN_FOLDER": "/r", "LIMIT_TRAIN": "1", "LIMIT_VALIDATION": "2", "LIMIT_TEST": "3",
+        "LIMIT_PER_TASK_TRAIN": "4", "LIMIT_PER_TASK_VALIDATION": "5", "LIMIT_PER_TASK_TEST": "6", "WORKERS": "7",
+        "METHOD": "full", "EPOCHS": "8", "MAX_STEPS": "9", "LEARNING_RATE": "1e-5", "DEVICE_BATCH": "10",
+        "ACCUMULATION": "11", "ATTENTION": "eager", "GRADIENT_CHECKPOINTING": "true", "LOGGING_STEPS": "12",
+        "EVAL_STEPS": "13", "SAVE_STEPS": "14", "SAVE_LIMIT": "15", "REPORT_TO": "wandb",
+    }  # fmt: skip
+    launching = {"NUM_PROCESSES", "NUM_NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "PREPARE_ONLY", "MERGE_ONLY"}
+    offered = {piece.split(":=")[0] for piece in script.split('"${')[1:] if ":=" in piece.split("}")[0]}
+    assert offered == set(values) | launching
+
+    (line,) = launch("train__SFT__MedGemma.sh", "lora.rank=3", PREPARE_ONLY="1", **values)
+
+    verb, config, *words = line.split()
+    assert (verb, config) == ("prepare", "tasks/demo.yaml")
+    del values["MIX"]
+    assert sorted(word.split("=")[1] for word in words) == sorted([*values.values(), "3"])
+    assert medft("config", "check", config, *words).code == 0
+
+
+def test_epochs_win_over_a_mix_that_counts_in_steps(launch, tmp_path):
+    (line,) = launch("train__SFT__MedGemma.sh", PREPARE_ONLY="1", EPOCHS="2", RUN_FOLDER=str(tmp_path))
+
+    assert "train.epochs=2 train.max_steps=-1" in line
+
+
+def test_several_gpus_are_all_used_through_accelerate(launch, tmp_path):
+    lines = launch("train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="4", RUN_FOLDER=str(tmp_path))
+
+    assert lines[2].startswith(
+        "accelerate launch --num_processes 4 --mixed_precision no --dynamo_backend no --gpu_ids all --multi_gpu "
+        "--num_machines 1 --machine_rank 0 --main_process_port 0 -m medft_bm.cli.main train tasks/real_samples.yaml "
+    )
+
+
+def test_one_gpu_is_one_process_without_the_multi_gpu_switch(launch, tmp_path):
+    lines = launch("train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="1", RUN_FOLDER=str(tmp_path))
+
+    assert lines[2].startswith("accelerate launch --num_processes 1 ")
+    assert "--multi_gpu" not in lines[2]
+
+
+def test_the_first_of_two_nodes_does_everything_but_keeps_the_other_from_waiting(launch, tmp_path):
+    lines = launch(
+        "train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="8", RUN_FOLDER=str(tmp_path), NUM_NODES="2",
+        MASTER_ADDR="10.0.0.1",
+    )  # fmt: skip
+
+    assert [line.split()[0] for line in lines] == ["prepare", "accelerate", "evaluate", "merge", "evaluate"]
+    assert "--num_processes 16 " in lines[1]
+    assert "--num_machines 2 --machine_rank 0 --main_process_ip 10.0.0.1 --main_process_port 29500 " in lines[1]
+
+
+def test_the_second_of_two_nodes_only_prepares_and_trains(launch, tmp_path):
+    lines = launch(
+        "train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="8", RUN_FOLDER=str(tmp_path), NUM_NODES="2", NODE_RANK="1",
+        MASTER_ADDR="10.0.0.1", MASTER_PORT="1234",
+    )  # fmt: skip
+
+    assert [line.split()[0] for line in lines] == ["prepare", "accelerate"]
+    assert "--machine_rank 1 --main_process_ip 10.0.0.1 --main_process_port 1234 " in lines[1]
+
+
+def test_several_nodes_need_one_folder_that_all_of_them_know(launch):
+    assert launch("train__SFT__MedGemma.sh", code=2, MODEL="m", NUM_NODES="2", MASTER_ADDR="10.0.0.1") == []
+    assert "several nodes need the same RUN_FOLDER" in launch.done.stderr
+
+
+def test_a_failing_step_stops_everything_with_its_exit_code(launch, tmp_path):
+    lines = launch("train__SFT__MedGemma.sh", code=4, FAIL_ON="train tasks", RUN_FOLDER=str(tmp_path))
+
+    assert [line.split()[0] for line in lines] == ["prepare", "evaluate", "train"]
+
+
+def test_merging_alone_needs_a_run_folder_and_runs_nothing_else(launch, tmp_path):
+    launch("train__SFT__MedGemma.sh", code=2, MODEL="m", MERGE_ONLY="1")
+    assert "MERGE_ONLY needs RUN_FOLDER" in launch.done.stderr
+
+    lines = launch("train__SFT__MedGemma.sh", MODEL="m", MERGE_ONLY="1", RUN_FOLDER=str(tmp_path))
+    assert [line.split()[0] for line in lines] == ["merge"]
+
+
+def test_a_folder_that_was_asked_for_is_never_removed(launch, tmp_path):
+    kept = tmp_path / "mine" / "kept"
+    kept.parent.mkdir()
+    kept.write_text("x")
+
+    launch("train__SFT__MedGemma.sh", RUN_FOLDER=str(kept.parent))
+
+    assert kept.exists()
+
+
+def test_both_launchers_are_one_recipe(repository):
+    texts = []
+    for name, (demo, real) in LAUNCHERS.items():
+        text = (repository / "script" / "sft" / name).read_text()
+        short = "medgemma" if "MedGemma" in name else "qwen2.5-vl"
+        replaced = (
+            (demo, "DEMO"),
+            (real, "REAL"),
+            (name, "NAME"),
+            ("MedGemma", "X"),
+            ("Qwen2.5-VL", "X"),
+            (short, "x"),
+        )
+        for old, new in replaced:
+            text = text.replace(old, new)
+        texts.append(text)
+    assert texts[0] == texts[1]
+
+
+def test_the_continuous_integration_runs_the_test_script_and_nothing_else(repository):
+    lines = (repository / ".ci" / "run").read_text().splitlines()
+
+    assert lines[-1] == "bash script/test.sh"
+    assert os.access(repository / ".ci" / "run", os.X_OK)

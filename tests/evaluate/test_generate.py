@@ -1,0 +1,132 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from medft_bm.core.errors import DataError
+from medft_bm.evaluate.fingerprint import model_fingerprint
+from medft_bm.evaluate.generate import generate_replies
+from medft_bm.evaluate.replies import Reply, ReplyFile
+from medft_bm.models.base import Loaded
+
+
+def ask(model, items, out, *, batch=4, max_new_tokens=6, fingerprint="model-1") -> list[Reply]:
+    return generate_replies(model, items, batch=batch, max_new_tokens=max_new_tokens, out=out, fingerprint=fingerprint)
+
+
+def restless(model: Loaded) -> Loaded:
+    """A random model repeats the last token whatever it sees; larger weights make it depend on all of its input."""
+    import torch
+
+    with torch.no_grad():
+        for name, weights in model.model.named_parameters():
+            if "embed" not in name and "norm" not in name:
+                weights.mul_(8)
+    return model
+
+
+@pytest.fixture
+def few(items):
+    """Prompts of different length, images of different size."""
+    chosen = items[::4][:7]
+    assert len({len(item.prompt_text) for item in chosen}) > 2
+    assert len({item.image.size for item in chosen}) > 2
+    return chosen
+
+
+@pytest.mark.parametrize("family", ["checkpoint", "qwen_checkpoint"])
+def test_replies_do_not_depend_on_the_batch_size(family, few, load, request, tmp_path):
+    model = restless(load(request.getfixturevalue(family)))
+
+    alone, together = (ask(model, few, tmp_path / str(batch), batch=batch) for batch in (1, len(few)))
+
+    assert alone == together
+    assert [reply.uid for reply in alone] == [item.uid for item in few]
+    assert len({reply.text for reply in alone}) > 1
+
+
+def test_sampling_defaults_that_a_checkpoint_ships_are_not_used(checkpoint, model, few, load, tmp_path, recwarn):
+    greedy = ask(model, few, tmp_path / "greedy")
+    shipped = load(checkpoint)
+    shipped.model.generation_config.update(
+        do_sample=True, temperature=5.0, top_k=3, top_p=0.5, repetition_penalty=3.0, no_repeat_ngram_size=1
+    )
+
+    assert ask(shipped, few, tmp_path / "shipped") == greedy
+
+
+def test_a_reply_that_reaches_the_budget_is_not_finished_and_one_that_ends_its_turn_is(checkpoint, few, load, tmp_path):
+    model = load(checkpoint)
+    cut = ask(model, few[:1], tmp_path / "cut", max_new_tokens=3)[0]
+
+    model.model.generation_config.eos_token_id = list(range(len(model.processor.tokenizer)))
+    ended = ask(model, few[:1], tmp_path / "ended")[0]
+
+    assert (cut.tokens, cut.finished) == (3, False)
+    assert (ended.tokens, ended.finished, ended.text) == (1, True, "")
+
+
+def test_an_interrupted_run_keeps_whole_lines_and_generates_the_rest(model, few, tmp_path):
+    whole = ask(model, few, tmp_path)
+    path = tmp_path / "replies.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    first = json.loads(lines[0]) | {"text": "kept\u2028from \n before"}
+    path.write_text(json.dumps(first, ensure_ascii=False) + "\n" + lines[1].decode()[:25])
+
+    again = ask(model, few, tmp_path)
+
+    assert again[0].text == "kept\u2028from \n before"
+    assert again[1:] == whole[1:]
+    assert len(path.read_bytes().split(b"\n")) == len(few) + 1
+
+
+@pytest.mark.parametrize("changed", [{"fingerprint": "model-2"}, {"max_new_tokens": 5}])
+def test_replies_of_another_model_or_budget_are_never_reused(changed, model, few, tmp_path):
+    foreign = ReplyFile(tmp_path, {"fingerprint": "model-1", "max_new_tokens": 6, "decoding": "greedy"})
+    foreign.open()
+    foreign.add([Reply(item.uid, "foreign", 1, True) for item in few], [item.prompt_text for item in few])
+    assert {reply.text for reply in ask(model, few, tmp_path)} == {"foreign"}
+
+    again = ask(model, few, tmp_path, **changed)
+
+    assert "foreign" not in {reply.text for reply in again}
+    assert b"foreign" not in (tmp_path / "replies.jsonl").read_bytes()
+
+
+def test_a_reply_to_another_wording_is_asked_again(model, few, tmp_path):
+    ask(model, few, tmp_path)
+    reworded = replace(few[0], prompt_text="What is this? " * 5)
+
+    again = ask(model, [reworded, *few[1:]], tmp_path)
+
+    assert len((tmp_path / "replies.jsonl").read_text().splitlines()) == len(few) + 1
+    assert again[0] == ask(model, [reworded], tmp_path / "fresh")[0]
+
+
+def test_a_whole_line_that_is_no_reply_is_an_error_that_names_it(model, few, tmp_path):
+    ask(model, few, tmp_path)
+    path = tmp_path / "replies.jsonl"
+    path.write_text('{"uid": "x"}\n' + path.read_text())
+
+    with pytest.raises(DataError, match="line 1 is not a reply"):
+        ask(model, few, tmp_path)
+
+
+def test_a_fingerprint_follows_the_content_and_not_the_place(checkpoint, model, load, tmp_path):
+    import torch
+
+    model.model.save_pretrained(tmp_path / "copy")
+    model.processor.save_pretrained(tmp_path / "copy")
+    copy = load(tmp_path / "copy")
+    assert model_fingerprint(copy) == model_fingerprint(model)
+
+    with torch.no_grad():
+        next(p for name, p in copy.model.named_parameters() if "q_proj" in name)[3, 5] += 0.01
+    assert model_fingerprint(copy) != model_fingerprint(model)
+
+
+def test_a_fingerprint_follows_the_chat_template(checkpoint, model, load):
+    other = load(checkpoint)
+    other.processor.chat_template = other.processor.chat_template + " "
+
+    assert model_fingerprint(Loaded(model.model, other.processor)) != model_fingerprint(model)

@@ -1,0 +1,223 @@
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from medft_bm.core.errors import DataError
+from medft_bm.evaluate.replies import Reply
+from medft_bm.evaluate.report import build_report, write_report
+from medft_bm.evaluate.run import Evaluation, evaluate_run, open_evaluation
+from medft_bm.evaluate.score import baseline_replies, score_replies
+
+HOSTILE = '<script>alert("x")</script> & \N{SNOWMAN} {{ 7 * 7 }} | `x`'
+ABOUT = {"model": "0123", "dtype": "float32", "device": "cpu", "split": "test", "seconds": 1.5, "versions": {}}
+
+
+class Page(HTMLParser):
+    """Checks nesting, and collects what the tests ask about."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "rect", "line"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def evaluations(prepared, items):
+    """Before: nonsense, hostile and some right answers; after: nearly all right."""
+    train = list(prepared.items("train"))
+    before = [item.answer_text if k % 5 == 0 else HOSTILE for k, item in enumerate(items)]
+    after = ["" if k % 9 == 8 else item.answer_text for k, item in enumerate(items)]
+    about = ABOUT | {"data": prepared.folder.name}
+    return {
+        "baseline": Evaluation(score_replies(items, baseline_replies(train, items)), {}),
+        "base": Evaluation(score_replies(items, replies_of(items, before)), about),
+        "tuned": Evaluation(score_replies(items, replies_of(items, after)), about),
+    }
+
+
+def replies_of(items, texts):
+    return [Reply(item.uid, text, 4, True) for item, text in zip(items, texts, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, prepared, config, evaluations):
+    return write_report(tmp_path_factory.mktemp("run"), prepared, config, evaluations, date="3 May 2031")
+
+
+@pytest.fixture(scope="module")
+def html(report):
+    return report.html.read_text(encoding="utf-8")
+
+
+def test_the_page_is_one_file_that_asks_nothing_of_any_server(html):
+    page = Page(html)
+
+    assert not re.search(r"(?:https?:)?//\w", re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html))
+    assert not page.all("script")
+    assert not page.all("link")
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_the_page_can_be_read_by_a_screen_reader(html):
+    page = Page(html)
+
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == len(page.all("footer")) == 1
+    assert page.all("img")
+    assert all("true answer" in image["alt"] for image in page.all("img"))
+    assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in page.all("svg"))
+    assert all("scope" in cell for cell in page.all("th"))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= set(ids)
+    assert {section["aria-labelledby"] for section in page.all("section")} <= set(ids)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+
+
+def test_what_a_model_says_is_shown_and_never_run(html):
+    assert "<script" not in html
+    assert HOSTILE in Page(html).text
+
+
+def test_light_and_dark_define_the_same_colours(html):
+    light, dark = re.findall(r":root \{([^}]*)\}", html)
+
+    assert set(re.findall(r"--[\w-]+(?=:)", light)) == set(re.findall(r"--[\w-]+(?=:)", dark))
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_every_part_has_rows_bars_and_cases_with_prompt_answer_and_reply(html, prepared, config, items):
+    page = Page(html)
+
+    assert len(page.all("article")) == len(page.all("img")) == config.evaluate.examples
+    assert len(page.all("svg")) == 3 * len(prepared.parts)
+    for part in prepared.parts:
+        assert page.text.count(part.name) >= 4
+    shown = [item for item in items if item.uid in page.text]
+    assert len(shown) == config.evaluate.examples
+    for item in shown:
+        assert item.prompt_text in page.text
+        assert item.answer_text in page.text
+
+
+def test_a_demonstration_says_so_in_every_place_and_a_real_run_nowhere(
+    report, html, tmp_path, prepared, config, evaluations
+):
+    folder = report.html.parent
+    content = json.loads((folder / "report.json").read_text())
+    assert "<title>DEMO" in html
+    assert 'class="banner"' in html
+    assert (folder / "report.md").read_text().startswith("# DEMO")
+    assert content["demo"] is True
+    assert "medical value" in content["note"]
+    assert "medical value" in report.table
+
+    real = write_report(tmp_path, prepared, config.model_copy(update={"demo": False}), evaluations)
+    page = re.sub(r"base64,[\w+/=]+", "", real.html.read_text())
+    for text in (page, (tmp_path / "report.md").read_text(), real.table):
+        assert "demo" not in text.lower()
+        assert "Research only" in text or text == real.table
+    assert json.loads((tmp_path / "report.json").read_text())["demo"] is False
+
+
+def test_the_three_files_agree_and_name_no_path_of_this_machine(report, html, config, prepared):
+    content = json.loads((report.html.parent / "report.json").read_text())
+    markdown = (report.html.parent / "report.md").read_text()
+
+    for who in ("baseline", "base", "tuned"):
+        assert [part["part"] for part in content["results"][who]] == [part.name for part in prepared.parts]
+    value = content["results"]["tuned"][1]["metrics"]["iou"]["value"]
+    for text in (html, markdown, report.table):
+        assert f"{value:.3f}" in text
+    for text in (html, markdown, json.dumps(content)):
+        assert str(config.data.cache) not in text
+        assert config.model.name not in text
+    assert content["date"] in markdown
+    assert "3 May 2031" in html
+
+
+def test_the_same_evaluations_make_the_same_bytes(report, tmp_path, prepared, config, evaluations):
+    again = write_report(tmp_path, prepared, config, evaluations, date="3 May 2031")
+
+    for name in ("report.html", "report.md", "report.json"):
+        assert (tmp_path / name).read_bytes() == (report.html.parent / name).read_bytes()
+    assert again.table == report.table
+
+
+def test_before_alone_makes_a_report_that_says_what_is_missing(tmp_path, prepared, config, evaluations):
+    only = {who: evaluations[who] for who in ("baseline", "base")}
+
+    report = write_report(tmp_path, prepared, config, only)
+
+    assert "before fine-tuning has been evaluated so far" in Page(report.html.read_text()).text
+
+
+def test_a_model_is_evaluated_before_and_after_and_reported_from_disk(
+    tmp_path, prepared, config, model, checkpoint, load
+):
+    folder = tmp_path / "evaluation"
+    config = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"limit": 8, "examples": 4})})
+    before = evaluate_run(prepared, config, "base", model, folder)
+    other = load(checkpoint)
+    other.model.generation_config.eos_token_id = list(range(len(other.processor.tokenizer)))
+    after = evaluate_run(prepared, config, "tuned", other, folder)
+
+    report = build_report(tmp_path, prepared, config)
+
+    assert before.about["model"] != after.about["model"]
+    assert open_evaluation(folder / "base", prepared).scored == before.scored
+    assert open_evaluation(folder / "tuned", prepared).scored == after.scored
+    assert {one.reply.text for one in after.scored} == {""}
+    scores = json.loads((folder / "base" / "scores.json").read_text())
+    assert len(scores["samples"]) == 8
+    assert {row.n for row in report.rows} == {2}
+    again = build_report(tmp_path, prepared, config)
+    assert again.rows == report.rows
+
+
+def test_a_limit_asks_so_many_and_an_unfit_evaluation_is_refused(tmp_path, prepared, config, model):
+    few = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"limit": 6})})
+    folder = tmp_path / "evaluation"
+    assert len(evaluate_run(prepared, few, "base", model, folder).scored) == 6
+    assert open_evaluation(folder / "tuned", prepared) is None
+
+    moved = replace(prepared, folder=shutil.copytree(prepared.folder, tmp_path / "other"))
+    with pytest.raises(DataError, match="another prepared dataset"):
+        build_report(tmp_path, moved, few)
+    (folder / "base" / "replies.jsonl").write_text("")
+    with pytest.raises(DataError, match="replies are missing"):
+        build_report(tmp_path, prepared, few)
+    (folder / "base" / "scores.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        build_report(tmp_path, prepared, few)
+    with pytest.raises(DataError, match="nothing has been evaluated"):
+        build_report(tmp_path / "empty", prepared, few)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from medft_bm.core.errors import DataError
+from medft_bm.evaluate.replies import Reply
+from medft_bm.evaluate.score import Scored, baseline_replies, class_ids, score_replies, summarise
+
+
+def said(items, text, finished=True) -> list[Scored]:
+    """Every item answered with ``text(item)``."""
+    return score_replies(items, [Reply(item.uid, text(item), 3, finished) for item in items])
+
+
+def by_task(summaries, items):
+    tasks = {item.part: item.task.name for item in items}
+    return {f"{tasks[one.part]} {one.part}": one for one in summaries}
+
+
+def test_reference_answers_score_perfectly_in_every_part(items):
+    summaries = summarise(said(items, lambda item: item.answer_text), resamples=100, seed=0)
+
+    assert [summary.part for summary in summaries] == [0, 1, 2, 3]
+    assert sum(summary.n for summary in summaries) == len(items)
+    for summary in summaries:
+        value = summary.headline.interval.value
+        good = value > 0.9 if summary.headline.metric.higher_is_better else value < 0.5
+        assert good, summary
+        assert summary.parse_rate == 1
+        assert summary.reasons == {}
+
+
+def test_an_unreadable_reply_is_zero_for_a_ratio_and_left_out_of_an_error(items):
+    unreadable = {item.uid for item in items[::2]}
+    scored = said(items, lambda item: "no idea" if item.uid in unreadable else item.answer_text, finished=False)
+
+    for name, summary in by_task(summarise(scored, resamples=100, seed=0), items).items():
+        members = [item for item in items if item.part == summary.part]
+        answered = [item for item in members if item.uid not in unreadable]
+        assert summary.parse_rate == pytest.approx(len(answered) / len(members))
+        assert summary.unfinished == len(members)
+        assert sum(summary.reasons.values()) == len(members) - len(answered)
+        if name.startswith(("classification", "detection")):
+            assert summary.headline.n == len(members)
+            assert summary.headline.interval.value <= len(answered) / len(members)
+        else:
+            assert summary.headline.n == len(answered)
+            assert summary.headline.interval.value < 0.5
+
+
+def test_errors_have_no_mean_when_nothing_could_be_read(items):
+    summaries = by_task(summarise(said(items, lambda item: ""), resamples=100, seed=0), items)
+
+    assert summaries["detection 1"].headline.interval.value == 0
+    assert summaries["lesion_size 2"].headline.interval is None
+    assert summaries["lesion_size 2"].headline.n == 0
+
+
+def test_subjects_are_counted_once_and_one_subject_has_no_interval(items):
+    part = [item for item in items if item.part == 0]
+    most = max(part, key=lambda item: sum(other.sample.subject == item.sample.subject for other in part))
+    one_subject = [item for item in part if item.sample.subject == most.sample.subject]
+    assert len(one_subject) > 1
+
+    everyone = summarise(said(part, lambda item: item.answer_text), resamples=100, seed=0)[0]
+    alone = summarise(said(one_subject, lambda item: item.answer_text), resamples=100, seed=0)[0]
+
+    assert everyone.subjects == len({item.sample.subject for item in part}) < everyone.n
+    assert alone.subjects == 1
+    assert alone.headline.interval.low is None
+
+
+def test_classification_adds_balanced_accuracy_and_macro_f1_over_all_items(items):
+    part = [item for item in items if item.part == 0]
+    first = part[0].sample.truth["classes"][part[0].sample.truth["class_id"]]
+    scored = said(part, lambda item: first)
+
+    summary = summarise(scored, resamples=100, seed=0)[0]
+
+    values = {result.metric.name: result.interval.value for result in summary.results}
+    truth = class_ids(scored)[:, 0]
+    right = float(np.mean(truth == truth[0]))
+    assert values["accuracy"] == pytest.approx(right)
+    assert values["balanced_accuracy"] == pytest.approx(1 / len(set(truth)))
+    assert values["macro_f1"] == pytest.approx(2 * right / (1 + right) / len(set(truth)))
+
+
+def test_a_baseline_is_learnt_from_training_items_of_its_own_part(prepared, items):
+    train = list(prepared.items("train"))
+    replies = baseline_replies(train, items)
+    scored = score_replies(items, replies)
+
+    assert all(one.score.values is not None for one in scored)
+    distances = [item for item in train if item.part == 3]
+    shifted = [item for item in train if item.part != 3]
+    without = {reply.uid: reply.text for reply in baseline_replies(shifted, items)}
+    assert distances
+    for item, reply in zip(items, replies, strict=True):
+        assert without[item.uid] == ("" if item.part == 3 else reply.text)
+
+
+def test_replies_to_other_items_are_refused(items):
+    replies = [Reply(item.uid, "", 0, True) for item in items]
+
+    with pytest.raises(DataError, match="one to one"):
+        score_replies(items, replies[::-1])

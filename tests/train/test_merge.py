@@ -1,0 +1,120 @@
+"""A merged model says what the adapter on its base said, or it is not written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from medft_bm.core.errors import ConfigError, DataError, MedftError
+from medft_bm.models import load_model_family
+from medft_bm.models.tiny import build_tiny
+from medft_bm.train.merge import merge_adapter
+from medft_bm.train.parity import Parity, compare
+
+
+@pytest.fixture
+def probes(prepared):
+    return prepared.items("validation")
+
+
+def test_a_merge_in_float32_is_exact_and_reloads(checkpoint, adapter, family, probes, tmp_path):
+    out = tmp_path / "merged"
+
+    report = merge_adapter(str(checkpoint), adapter, out, family, probes, "float32")
+
+    assert report.effect > 1e-3
+    assert report.merged.largest < 1e-4
+    assert report.merged.agreement == 1.0
+    assert (report.stored.largest, report.reloaded.largest) == (0.0, 0.0)
+    assert load_model_family(str(out)) == family
+    assert {"chat_template.jinja", "generation_config.json", "merge_report.json", "tokenizer.json"} <= {
+        path.name for path in out.iterdir()
+    }
+    assert not (out / "adapter_config.json").exists()
+    assert (out / "tokenizer.json").read_bytes() == (checkpoint / "tokenizer.json").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["merged"]
+
+
+def test_a_merge_into_bfloat16_rounds_and_says_by_how_much(checkpoint, adapter, family, probes, tmp_path):
+    report = merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "bfloat16")
+
+    assert 0 < report.stored.largest < 0.1
+    assert report.reloaded.largest == 0.0
+    assert json.loads((tmp_path / "merged" / "config.json").read_text())["dtype"] == "bfloat16"
+    assert json.loads((tmp_path / "merged" / "merge_report.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_the_merged_model_has_the_base_s_weights_by_name_and_other_values(
+    checkpoint, adapter, family, probes, tmp_path
+):
+    from safetensors.torch import load_file
+
+    merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "float32")
+    base, merged = (load_file(folder / "model.safetensors") for folder in (checkpoint, tmp_path / "merged"))
+    assert base.keys() == merged.keys()
+    changed = {name for name in base if not torch.equal(base[name], merged[name])}
+    assert changed
+    assert all("proj" in name and "vision" not in name and "visual" not in name for name in changed)
+
+
+def test_an_adapter_of_another_base_is_refused_and_nothing_is_written(adapter, family, probes, tmp_path):
+    other = tmp_path / "other"
+    build_tiny(family.name, other, ["a"], seed=1, hidden=32, layers=(1, 2))
+    with pytest.raises(ConfigError, match="does not fit"):
+        merge_adapter(str(other), adapter, tmp_path / "merged", family, probes, "float32")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_an_adapter_with_weights_missing_is_refused(checkpoint, adapter, family, probes, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    broken = shutil.copytree(adapter, tmp_path / "broken")
+    weights = load_file(broken / "adapter_model.safetensors")
+    kept = dict(list(weights.items())[: len(weights) // 2])
+    save_file(kept, broken / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match="missing adapter keys"):
+        merge_adapter(str(checkpoint), broken, tmp_path / "merged", family, probes, "float32")
+
+
+def test_an_earlier_merge_stays_when_a_new_one_fails(checkpoint, adapter, family, probes, tmp_path):
+    out = tmp_path / "merged"
+    merge_adapter(str(checkpoint), adapter, out, family, probes, "float32")
+    before = (out / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError):
+        merge_adapter(str(checkpoint), tmp_path / "no adapter", out, family, probes, "float32")
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+def test_no_probe_is_no_proof(checkpoint, adapter, family, tmp_path):
+    with pytest.raises(DataError, match="at least one"):
+        merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, [], "float32")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "change", "fine"),
+    [("float32", 5e-3, True), ("float32", 2e-2, False), ("bfloat16", 0.5, True), ("bfloat16", 2.0, False)],
+)
+def test_the_tolerance_grows_with_the_logits_and_follows_the_dtype(tmp_path, dtype, change, fine):
+    reference = torch.linspace(-10, 10, 21).repeat(4, 1)
+    other = reference.clone()
+    other[2, 3] += change
+    parity = compare(reference, other)
+    assert parity.scale == 10
+    if fine:
+        assert parity.required(dtype, "it", tmp_path) is parity
+    else:
+        with pytest.raises(MedftError, match="does not say the same"):
+            parity.required(dtype, "it", tmp_path)
+
+
+def test_a_logit_that_is_no_number_is_never_within_tolerance(tmp_path):
+    with pytest.raises(MedftError):
+        Parity(float("nan"), 1.0, 1.0, 5).required("bfloat16", "it", tmp_path)
+
+
+def test_another_likeliest_token_is_a_disagreement():
+    reference = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    assert compare(reference, reference.flip(1)).agreement == 0
