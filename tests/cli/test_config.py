@@ -63,10 +63,10 @@ def test_wrong_keys_tasks_sources_and_options_are_reported_together(medft, tmp_p
 
 
 def test_problems_as_json_keep_the_exit_code(medft):
-    done = medft("config", "check", "tasks/demo.yaml", "trian.lr=1", "--json")
+    done = medft("config", "check", "tasks/demo.yaml", "trainn.lr=1", "--json")
 
     assert done.code == 2
-    assert json.loads(done.out)["problems"] == ["trian: unknown key; did you mean 'train'? (from 'trian.lr=1')"]
+    assert json.loads(done.out)["problems"] == ["trainn: unknown key; did you mean 'train'? (from 'trainn.lr=1')"]
 
 
 def test_one_part_of_a_mix_that_shares_its_options_through_an_anchor_can_be_changed_alone(medft):

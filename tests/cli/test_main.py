@@ -47,11 +47,11 @@ def test_no_verb_shows_the_help_and_is_a_mistake(medft):
 def test_words_may_stand_before_and_after_an_option(medft, tmp_path):
     folder = tmp_path / "run"
 
-    done = medft("evaluate", "tasks/demo.yaml", "lora.rnak=1", "--model", "base", f"run.folder={folder}", "trian.lr=1")
+    done = medft("evaluate", "tasks/demo.yaml", "lora.rnak=1", "--model", "base", f"run.folder={folder}", "trainn.lr=1")
 
     assert done.code == 2
     assert "lora.rnak: unknown key; did you mean 'rank'? (from 'lora.rnak=1')" in done.err
-    assert "trian: unknown key; did you mean 'train'? (from 'trian.lr=1')" in done.err
+    assert "trainn: unknown key; did you mean 'train'? (from 'trainn.lr=1')" in done.err
     assert not folder.exists()
 
 

@@ -53,4 +53,5 @@ def test_a_plug_in_that_cannot_be_imported_is_named_after_all_others_were_shown(
 
     assert done.code == 2
     assert "lesion_size  (version" in done.out
-    assert "the task 'zzz_broken' cannot be loaded: No module named 'no_such_package'" in done.err
+    assert "the task 'zzz_broken' cannot be loaded: " in done.err
+    assert "No module named 'no_such_package'" in done.err

@@ -27,10 +27,10 @@ def test_options_become_the_types_of_the_fields():
 
 def test_every_wrong_option_is_reported_at_once():
     with pytest.raises(ConfigError) as caught:
-        build(Toy, {"evry": 2, "plane": "sideways"}, where="source toy")
+        build(Toy, {"everyy": 2, "plane": "sideways"}, where="source toy")
 
     text = str(caught.value)
-    assert "evry: unknown option; did you mean 'every'?" in text
+    assert "everyy: unknown option; did you mean 'every'?" in text
     assert "labels: Field required" in text
     assert "plane: Input should be 'axial' or 'coronal'" in text
     assert "where: source toy" in text

@@ -204,6 +204,23 @@ def test_a_model_is_evaluated_before_and_after_and_reported_from_disk(
     assert again.rows == report.rows
 
 
+def test_models_asked_about_different_numbers_of_items_are_compared_on_the_common_ones(
+    tmp_path, prepared, config, model
+):
+    def limited(limit, split="test"):
+        options = config.evaluate.model_copy(update={"limit": limit, "split": split, "examples": 0})
+        return config.model_copy(update={"evaluate": options})
+
+    folder = tmp_path / "evaluation"
+    evaluate_run(prepared, limited(8), "base", model, folder)
+    evaluate_run(prepared, limited(4), "tuned", model, folder)
+    assert {row.n for row in build_report(tmp_path, prepared, limited(4)).rows} == {1}
+
+    evaluate_run(prepared, limited(4, "validation"), "tuned", model, folder)
+    with pytest.raises(DataError, match="different items"):
+        build_report(tmp_path, prepared, limited(4))
+
+
 def test_a_limit_asks_so_many_and_an_unfit_evaluation_is_refused(tmp_path, prepared, config, model):
     few = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"limit": 6})})
     folder = tmp_path / "evaluation"

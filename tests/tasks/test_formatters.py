@@ -45,7 +45,7 @@ def test_a_dataclass_of_the_caller_works_too():
 def test_a_wrong_field_or_truth_is_one_clear_error():
     task = load_task("angle_distance")
     with pytest.raises(ConfigError, match="did you mean 'spacing'"):
-        format_prompt(task, {**DISTANCE, "spacin": (1, 1)})
+        format_prompt(task, {**DISTANCE, "spacing_": (1, 1)})
     with pytest.raises(DataError, match="lacks or garbles 'lines'"):
         format_prompt(task, {**DISTANCE, "truth": {}})
     with pytest.raises(DataError, match="needs the pixel size"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_weights(config, family, args.model, weights)
     evaluate_run(prepared, config, "base" if args.model == "base" else "tuned", model, config.run.folder / "evaluation")
-    report = build_report(config.run.folder, prepared, config)
+    report = build_report(config.run.folder, prepared, config, date=datetime.date.today().isoformat())
     if args.json:
         print(report.html.with_suffix(".json").read_text(encoding="utf-8"), end="")
     else:
@@ -77,21 +78,14 @@ def tuned_folder(config: Config, which: str) -> Path:
 
 def load_weights(config: Config, family: ModelFamily, which: str, folder: Path | None) -> Loaded:
     """The model and its processor on the best device of this machine."""
-    import torch
-
-    from medft_bm.models.base import Loaded
-    from medft_bm.models.loading import resolve_dtype
+    from medft_bm.models.loading import on_device, resolve_dtype, with_adapter
 
     adapted = which == "adapter" and config.train.method == "lora"
+    from_base = folder is None or adapted
     loaded = family.load(
-        config.model.name if folder is None or adapted else str(folder),
-        revision=config.model.revision if folder is None or adapted else None,
+        config.model.name if from_base else str(folder),
+        revision=config.model.revision if from_base else None,
         dtype=resolve_dtype(config.model.dtype),
         attention=config.model.attention,
     )
-    model = loaded.model
-    if adapted:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(folder))
-    return Loaded(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), loaded.processor)
+    return on_device(with_adapter(loaded, folder) if adapted and folder is not None else loaded)

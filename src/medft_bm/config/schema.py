@@ -221,7 +221,7 @@ class Evaluate(Section):
     split: Literal["validation", "test"] = "test"
     """Split whose samples are asked."""
     limit: SampleLimit = None
-    """Samples asked; null or -1: all."""
+    """Samples asked, in equal shares of every part; null or -1 asks all."""
     batch: Count = 8
     """Prompts per generation batch; does not change the replies."""
     max_new_tokens: Count = 64

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from medft_bm.core.types import SPLITS
@@ -54,7 +53,7 @@ def render_page(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("report.html.jinja").render(
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        css=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         title=title,
         demo=demo,
         verdict=verdict(rows),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from medft_bm.config.schema import Config
@@ -48,9 +48,22 @@ def build_report(run_folder: Path, prepared: Prepared, config: Config, *, date: 
             found[who] = evaluation
     if not found:
         raise DataError("nothing has been evaluated yet", where=str(folder), fix="run `medft evaluate` first")
+    found = _on_common_items(found, folder)
     items = [one.item for one in next(iter(found.values())).scored]
     every: dict[Who, Evaluation] = {"baseline": open_baseline(folder / "baseline", prepared, items), **found}
     return write_report(run_folder, prepared, config, every, date=date)
+
+
+def _on_common_items(found: Mapping[Who, Evaluation], folder: Path) -> dict[Who, Evaluation]:
+    """The evaluations on the items that every model was asked: limits may differ, and the smaller one nests."""
+    common = set.intersection(*({one.item.uid for one in of.scored} for of in found.values()))
+    if not common:
+        raise DataError(
+            "the models before and after were asked about different items, so nothing can be compared",
+            where=str(folder),
+            fix="evaluate both with the same evaluate.split",
+        )
+    return {who: replace(of, scored=[one for one in of.scored if one.item.uid in common]) for who, of in found.items()}
 
 
 def write_report(

@@ -72,12 +72,10 @@ def evaluate_run(
     )
     about = {
         "model": weights,
-        "dtype": str(loaded.model.dtype).removeprefix("torch."),
-        "device": _device(loaded),
         "data": prepared.folder.name,
         "split": options.split,
         "seconds": round(time.monotonic() - start, 1),
-        "versions": versions(),
+        **_machine(loaded),
     }
     scored = score_replies(items, replies)
     _write_scores(out / which, scored, config, about, [part.name for part in prepared.parts])
@@ -178,11 +176,12 @@ def _write_scores(
     write_text(folder / "scores.json", json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _device(loaded: Loaded) -> str:
+def _machine(loaded: Loaded) -> dict[str, Any]:
     import torch
 
     device = loaded.model.device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
+    return {"dtype": str(loaded.model.dtype).removeprefix("torch."), "device": name, "versions": versions()}
 
 
 _AGAIN = "evaluate the model again: medft evaluate CONFIG.yaml"

@@ -114,7 +114,7 @@ class AngleDistance:
         error = absolute_error(said[0], truth)
         if self.measure == "angle":
             if said[0] > (180 if sample.truth["directed"] else 90):
-                return Score(None, why=f"{said[0]:g} degrees is outside the range asked for")
+                return Score(None, why="the angle is outside the range asked for")
             return Score({"absolute_error": error, "within_5_degrees": float(error <= 5)}, said[0])
         relative = relative_error(said[0], truth)
         values = {"absolute_error": error, "relative_error": relative, "within_20_percent": float(relative <= 0.2)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 MILLIMETRES = {"mm": 1.0, "millimetre": 1.0, "millimeter": 1.0, "cm": 10.0, "centimetre": 10.0, "centimeter": 10.0}
@@ -21,6 +21,7 @@ _ALONE = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+\.
 # A range or a chain of dots is several numbers in one: whichever were taken, it would be a guess.
 _AMBIGUOUS = re.compile(r"\d\s*[-\u2012-\u2015]\s*\d|\d\.\d+\.\d")
 _UNIT_WORD = re.compile(r"\s*(°|[a-zA-Z]+)")
+_LIST = re.compile(r"\s*(?:,|or|and|to|by|x|×|/|,\s*(?:and|or))\s*")
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 
 
@@ -33,26 +34,35 @@ def answer_part(reply: str) -> str:
 def read_measurements(reply: str, count: int, unit: Unit) -> list[float] | None:
     """Exactly ``count`` non-negative measurements, converted to ``unit``.
 
-    Numbers without a unit are taken to be in ``unit``. When there are more numbers than wanted, those that carry a
-    unit count, if they are exactly as many as wanted; otherwise the reply is ambiguous.
+    A unit holds for every number of its list: both numbers of ``4.2 x 1.7 cm`` are centimetres. Numbers without a unit
+    are taken to be in ``unit``. When there are more numbers than wanted, those that carry a unit count, if they are
+    exactly as many as wanted; otherwise the reply is ambiguous.
 
     Returns:
         The values in order of appearance, or ``None``.
     """
-    factors = _UNITS[unit]
     text = answer_part(reply)
     if _AMBIGUOUS.search(text):
         return None
-    found: list[tuple[float, bool]] = []
-    for match in (_ALONE if count == 1 else _LISTED).finditer(text):
-        word = _UNIT_WORD.match(text, match.end())
-        factor = factors.get(word[1].lower().removesuffix("s")) if word else None
-        found.append((float(match[0].replace(",", "")) * (factor or 1.0), factor is not None))
-    if len(found) > count:
-        found = [(value, named) for value, named in found if named]
-    if len(found) != count or not all(0 <= value < LIMIT for value, _ in found):
-        return None
-    return [value for value, _ in found]
+    numbers = list((_ALONE if count == 1 else _LISTED).finditer(text))
+    factors = _factors(text, numbers, _UNITS[unit])
+    if len(numbers) > count:
+        kept = [(number, factor) for number, factor in zip(numbers, factors, strict=True) if factor is not None]
+        numbers, factors = [number for number, _ in kept], [factor for _, factor in kept]
+    values = [float(n[0].replace(",", "")) * (f or 1.0) for n, f in zip(numbers, factors, strict=True)]
+    return values if len(values) == count and all(0 <= value < LIMIT for value in values) else None
+
+
+def _factors(text: str, numbers: Sequence[re.Match[str]], known: Mapping[str, float]) -> list[float | None]:
+    """For each number the factor of its unit, ``None`` without one; a list shares the unit of its last number."""
+    factors: list[float | None] = []
+    for number in numbers:
+        word = _UNIT_WORD.match(text, number.end())
+        factors.append(known.get(word[1].lower().removesuffix("s")) if word else None)
+    for i in range(len(numbers) - 2, -1, -1):
+        if factors[i] is None and _LIST.fullmatch(text, numbers[i].end(), numbers[i + 1].start()):
+            factors[i] = factors[i + 1]
+    return factors
 
 
 def read_numbers(reply: str, count: int) -> list[float] | None:
