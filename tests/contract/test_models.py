@@ -177,10 +177,15 @@ def test_the_loss_sees_the_answer_and_its_end_of_turn_and_nothing_else(family, l
 def test_training_and_generation_encode_the_same_prompt(family, loaded):
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-    image, prompt = picture(Size(50, 90)), prompt_messages("How long? 3.5 mm per pixel")
-    row = {"images": [image], "prompt": prompt, "completion": answer_messages("7")}
+    image, question = picture(Size(50, 90)), "How long? 3.5 mm per pixel\nAnswer with [x, y] only."
+    # As prepared rows have it: plain text, into which the trainer's collator puts the image.
+    row = {
+        "images": [image],
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": "7"}],
+    }
     trained = DataCollatorForVisionLanguageModeling(loaded.processor, completion_only_loss=True)([row])
-    asked = encode_prompts(loaded.processor, [prompt], [image])
+    asked = encode_prompts(loaded.processor, [prompt_messages(question)], [image])
     length = asked["input_ids"].shape[1]
     assert trained["input_ids"][0, :length].tolist() == asked["input_ids"][0].tolist()
     assert torch.equal(trained["pixel_values"], asked["pixel_values"])

@@ -1,4 +1,4 @@
-"""The laws of DESIGN.md section 4, for every registered task."""
+"""The laws of docs/architecture.md, for every registered task."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from medft_bm.core.volume import PLANES, VolumeGeometry
 STEP = {"R": 0.7, "A": 1.3, "S": 2.9}
 WORLD = {"R": 0, "A": 1, "S": 2}
 OPPOSITE = {"L": "R", "P": "A", "I": "S"}
-CODES = ["RAS", "LAS", "LPS", "ASR", "PIR", "SAL", "IRP"]
+CODES = ["".join(letters) for order in permutations(("RL", "AP", "SI")) for letters in product(*order)]
 
 
 def geometry_of(codes: str, shape=(5, 7, 11)) -> VolumeGeometry:

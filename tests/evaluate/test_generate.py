@@ -8,6 +8,7 @@ from medft_bm.evaluate.fingerprint import model_fingerprint
 from medft_bm.evaluate.generate import generate_replies
 from medft_bm.evaluate.replies import Reply, ReplyFile
 from medft_bm.models.base import Loaded
+from medft_bm.models.chat import encode_prompts, prompt_messages
 
 
 def ask(model, items, out, *, batch=4, max_new_tokens=6, fingerprint="model-1") -> list[Reply]:
@@ -53,6 +54,23 @@ def test_sampling_defaults_that_a_checkpoint_ships_are_not_used(checkpoint, mode
     )
 
     assert ask(shipped, few, tmp_path / "shipped") == greedy
+
+
+def test_every_token_of_a_reply_is_the_likeliest_one(checkpoint, few, load, tmp_path):
+    import torch
+
+    model = restless(load(checkpoint))
+    reply = ask(model, few[:1], tmp_path, max_new_tokens=8)[0]
+
+    batch = encode_prompts(model.processor, [prompt_messages(few[0].prompt_text)], [few[0].image])
+    said: list[int] = []
+    for _ in range(reply.tokens):
+        with torch.inference_mode():
+            said.append(int(model.model(**batch).logits[0, -1].argmax()))
+        for name, value in (("input_ids", said[-1]), ("attention_mask", 1), ("token_type_ids", 0)):
+            batch[name] = torch.cat([batch[name], torch.tensor([[value]])], dim=1)
+    assert reply.text == model.processor.tokenizer.decode(said, skip_special_tokens=True)
+    assert len(set(said)) > 1
 
 
 def test_a_reply_that_reaches_the_budget_is_not_finished_and_one_that_ends_its_turn_is(checkpoint, few, load, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import locale
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -9,7 +11,15 @@ from medft_bm.imaging.read import read_geometry, read_volume
 
 
 @pytest.fixture
-def series(tmp_path, itk_image):
+def kept_locale():
+    """Writing DICOM leaves the process in the locale C, in which later tests could not write UTF-8."""
+    kept = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, kept)
+
+
+@pytest.fixture
+def series(tmp_path, itk_image, kept_locale):
     """An oblique anisotropic series; ``change(index, slice image)`` may spoil a slice, or drop it by returning None."""
 
     def write(change=lambda index, image: image, name="series", uid="1.2.3.4") -> object:
@@ -50,6 +60,13 @@ def test_an_oblique_series_is_ordered_and_placed_by_its_positions(series, itk_im
     for index in ((0.0, 0.0, 0.0), (4.0, 6.0, 8.0), (1.25, 5.5, 0.75)):
         x, y, z = itk_image.TransformContinuousIndexToPhysicalPoint(index)
         assert volume.geometry.ras(np.array([index]))[0] == pytest.approx((-x, -y, z), abs=1e-4)
+
+
+def test_a_sagittal_series_whose_slices_are_all_at_one_height_is_ordered_across_them(series, itk_image):
+    itk_image.SetDirection((0, 0, -1, 1, 0, 0, 0, -1, 0))  # along rows to posterior, along columns to inferior
+    volume = read_volume(series())
+    assert volume.geometry.axis_codes == "PIR"
+    assert (volume.array == SimpleITK.GetArrayFromImage(itk_image).T).all()
 
 
 def test_a_real_series_equals_its_nifti_twin_voxel_for_voxel_and_in_affine(real_data):

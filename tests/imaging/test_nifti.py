@@ -98,8 +98,10 @@ def test_a_rescale_slope_is_applied_and_a_slope_of_zero_or_nan_is_not(nifti, vox
 
 @pytest.mark.parametrize(("units", "factor"), [(0, 1), (1, 1000), (2, 1), (3, 0.001), (10, 1)])
 def test_metres_and_micrometres_become_millimetres(nifti, units, factor):
-    spacing = read_geometry(nifti(units=units)).spacing_ijk
-    assert spacing == pytest.approx((0.7 * factor, 1.1 * factor, 3.0 * factor))
+    srow = [[-0.7, 0, 0, 31], [0, 1.1, 0, -12], [0, 0, 3.0, 5]]
+    geometry = read_geometry(nifti(units=units, srow=srow))
+    assert geometry.spacing_ijk == pytest.approx((0.7 * factor, 1.1 * factor, 3.0 * factor))
+    assert geometry.ras_from_ijk[:3, 3] == pytest.approx([31 * factor, -12 * factor, 5 * factor])
 
 
 def test_a_slightly_sheared_sform_is_read_as_it_is(nifti):

@@ -36,6 +36,13 @@ def test_percentiles_cut_the_rare_extremes():
     assert shown[10, 0] == pytest.approx(128, abs=2)  # min_max would leave everything but the spike black
 
 
+def test_half_a_percent_is_cut_on_either_side():
+    ramp = np.arange(2001, dtype=np.int32).reshape(3, 667)  # percentile 0.5 is 10, percentile 99.5 is 1990
+    shown = apply_window(ramp, "percentile").ravel()
+    assert shown[[10, 1990]].tolist() == [0, 255]
+    assert shown[[16, 1984]].tolist() == [1, 254]
+
+
 def test_a_small_bright_lesion_on_black_is_not_lost_to_the_percentiles():
     values = np.zeros((60, 70), np.int16)
     values[30, 40] = 900

@@ -18,6 +18,17 @@ def test_two_patients_give_three_possible_means_in_known_proportions():
     assert inner == Interval(0.25, 0.25, 0.25)
 
 
+def test_patients_of_one_sample_each_get_the_interval_of_the_textbook():
+    values = np.random.default_rng(0).normal(size=900)
+    one_each = [f"p{k}" for k in range(900)]
+    standard_error = values.std() / 30
+
+    for level, z in ((0.95, 1.960), (0.8, 1.282)):
+        got = clustered_bootstrap(values, one_each, resamples=8000, seed=1, level=level)
+        assert got.low == pytest.approx(values.mean() - z * standard_error, abs=0.08 * standard_error)
+        assert got.high == pytest.approx(values.mean() + z * standard_error, abs=0.08 * standard_error)
+
+
 def test_the_general_path_agrees_with_the_vectorised_mean():
     rng = np.random.default_rng(3)
     values, patients = rng.normal(size=60), [f"p{k}" for k in rng.integers(0, 15, 60)]

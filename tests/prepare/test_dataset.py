@@ -18,10 +18,12 @@ from medft_bm.prepare.dataset import open_prepared, prepare_dataset
 from .conftest import data, mix
 
 
-def test_every_part_reaches_training_and_testing(prepared):
-    seen = {(row["part"], row["split"]) for row in prepared.summary()}
-    assert {part for part, split in seen if split == "train"} == {part.name for part in prepared.parts}
-    assert {part for part, split in seen if split == "test"} == {part.name for part in prepared.parts}
+def test_every_part_brings_all_its_subjects(prepared):
+    subjects = defaultdict(int)
+    for row in prepared.summary():
+        subjects[row["task"]] += row["subjects"]
+    assert subjects["classification"] == subjects["angle_distance"] == subjects["detection"] == 8
+    assert 6 <= subjects["lesion_size"] <= 8  # a lesion may be hidden by another body
 
 
 def test_no_subject_is_in_two_splits(prepared):
@@ -37,6 +39,24 @@ def test_split_json_says_where_each_subject_is(prepared):
     listed = json.loads((prepared.folder / "split.json").read_text())
     for split in SPLITS:
         assert {listed[subject] for subject in prepared.rows(split)["subject"]} <= {split}
+
+
+def test_split_json_can_be_handed_back_edited_and_with_larger_limits(folder, family, tmp_path):
+    apart = {"salt": "pepper", "cache": tmp_path / "cache"}
+    few = prepare_dataset(data(folder, **apart, limit={"train": 2, "test": 1}), family)
+    every = prepare_dataset(data(folder, **apart), family)
+    listed = json.loads((few.folder / "split.json").read_text())
+    assert listed == json.loads((every.folder / "split.json").read_text())
+    moved = every.rows("train")["subject"][0]
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({**listed, moved: "test"}))
+
+    again = prepare_dataset(data(folder, **apart, split={"file": path}), family)
+
+    then = {uid: split for split in SPLITS for uid in every.rows(split)["uid"]}
+    now = {uid: (split, row["subject"]) for split in SPLITS for row in again.rows(split) for uid in [row["uid"]]}
+    assert {subject for uid, (split, subject) in now.items() if split != then[uid]} == {moved}
+    assert {split for split, subject in now.values() if subject == moved} == {"test"}
 
 
 def test_questions_about_one_slice_share_one_picture(prepared):

@@ -9,7 +9,7 @@ from medft_bm.config.schema import SplitRule
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import Size
 from medft_bm.core.types import ImageRef, Sample
-from medft_bm.prepare.split import split_samples, unit_hash
+from medft_bm.prepare.split import hide, split_samples, unit_hash
 
 
 def sample(subject, number=0, split=None, source="a"):
@@ -24,15 +24,25 @@ def test_shares_of_many_subjects_come_out_as_asked():
 
 
 def test_a_subject_is_placed_by_its_name_alone():
-    rule = SplitRule()
-    alone = split_samples([sample("p7")], rule)[0].split
-    many = split_samples([sample(f"p{i}", source="b") for i in range(20)], rule)
-    assert many[7].split == alone
+    rule = SplitRule(validation=0.3, test=0.3)
+    many = split_samples([sample(f"p{i}", number, source="b") for i in range(20) for number in range(3)], rule)
+    assert {made.split for made in many} == {"train", "validation", "test"}
+    for made in many:
+        assert split_samples([sample(made.subject, number=99)], rule)[0].split == made.split
 
 
 def test_an_official_split_is_kept_for_all_images_of_the_subject():
     made = split_samples([sample("p1", 0, "test"), sample("p1", 1)], SplitRule(test=0, validation=0))
     assert [s.split for s in made] == ["test", "test"]
+
+
+def test_a_split_file_may_name_subjects_as_split_json_hides_them(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({hide("p1", "pepper"): "validation", "p2": "test"}))
+    made = split_samples([sample("p1"), sample("p2")], SplitRule(file=path), "pepper")
+    assert [s.split for s in made] == ["validation", "test"]
+    with pytest.raises(DataError, match="subject p1 is not in the split file"):
+        split_samples([sample("p1")], SplitRule(file=path), "salt")
 
 
 def test_a_subject_with_two_official_splits_is_refused():

@@ -8,7 +8,7 @@ from medft_bm.core.records import ClassLabel, Landmarks, Region
 from medft_bm.imaging.read import read_geometry, read_volume
 from medft_bm.imaging.slices import render
 from medft_bm.sources.phantom import Phantom
-from medft_bm.sources.phantom_images import ENDS, LABELS, TEXTURES
+from medft_bm.sources.phantom_images import ENDS, GRADES, LABELS
 
 
 def records(source, root):
@@ -73,13 +73,13 @@ def test_textures_come_in_every_class(tmp_path):
     found = records(Phantom(kind="textures", subjects=20, images_per_subject=3), tmp_path)
     labels = [record.annotations[0] for record in found]
     assert all(isinstance(label, ClassLabel) for label in labels)
-    assert {label.classes[label.class_id] for label in labels} == set(TEXTURES["anatomy"])
+    assert {label.classes[label.class_id] for label in labels} == set(GRADES)
 
 
 def test_regions_of_one_slice_have_the_names_of_the_style(tmp_path):
     seen = {
         region.label
-        for record in records(Phantom(kind="volumes", style="shapes", subjects=6), tmp_path)
+        for record in records(Phantom(kind="volumes", style="shapes", subjects=12), tmp_path)
         for region in record.annotations
         if isinstance(region, Region)
     }

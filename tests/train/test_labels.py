@@ -66,6 +66,68 @@ def test_a_missing_end_of_turn_is_refused(trainer, prepared):
         check_labels(trainer, prepared.items("train"))
 
 
+def test_labels_one_place_too_early_are_refused(trainer, prepared):
+    collate = trainer.data_collator
+
+    def shifted(rows):
+        batch = collate(rows)
+        batch["labels"] = batch["labels"].roll(-1, dims=1)
+        return batch
+
+    trainer.data_collator = shifted
+    with pytest.raises(MedftError, match="differs from the token at its place"):
+        check_labels(trainer, prepared.items("train"))
+
+
+@pytest.mark.parametrize("places", [[-1], [-3, -2, -1], [0]], ids=["the last", "three", "the first"])
+def test_a_token_of_the_prompt_that_carries_loss_is_refused(trainer, prepared, places):
+    collate = trainer.data_collator
+
+    def talkative(rows):
+        batch = collate(rows)
+        first = (batch["labels"][0] != -100).nonzero()[0].item()
+        for place in places:
+            at = first + place if place < 0 else 0
+            batch["labels"][0, at] = batch["input_ids"][0, at]
+        return batch
+
+    trainer.data_collator = talkative
+    with pytest.raises(MedftError, match="instead of the answer"):
+        check_labels(trainer, prepared.items("train"))
+
+
+def test_a_token_after_the_end_of_turn_that_carries_loss_is_refused(trainer, prepared):
+    collate = trainer.data_collator
+
+    def endless(rows):
+        batch = collate(rows)
+        word = batch["labels"][0][batch["labels"][0] != -100][0]
+        for name, filler in (("input_ids", 0), ("labels", -100), ("attention_mask", 0)):
+            column = torch.full_like(batch[name][:, :1], filler)
+            column[0] = 1 if name == "attention_mask" else word
+            batch[name] = torch.cat([batch[name], column], dim=1)
+        for name in {"token_type_ids", "mm_token_type_ids"} & set(batch):
+            batch[name] = torch.cat([batch[name], torch.zeros_like(batch[name][:, :1])], dim=1)
+        return batch
+
+    trainer.data_collator = endless
+    with pytest.raises(MedftError, match="instead of the answer"):
+        check_labels(trainer, prepared.items("train"))
+
+
+def test_an_answer_whose_first_token_carries_no_loss_is_refused(trainer, prepared):
+    collate = trainer.data_collator
+
+    def mumbling(rows):
+        batch = collate(rows)
+        batch["labels"][-1, (batch["labels"][-1] != -100).nonzero()[0]] = -100
+        return batch
+
+    trainer.data_collator = mumbling
+    with pytest.raises(MedftError, match="instead of the answer"):
+        check_labels(trainer, prepared.items("train"))
+
+
 def test_a_batch_that_does_not_mark_its_image_tokens_is_refused(trainer, prepared):
     collate = trainer.data_collator
 

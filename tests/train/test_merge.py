@@ -11,6 +11,7 @@ import torch
 from medft_bm.core.errors import ConfigError, DataError, MedftError
 from medft_bm.models import load_model_family
 from medft_bm.models.tiny import build_tiny
+from medft_bm.train import merge
 from medft_bm.train.merge import merge_adapter
 from medft_bm.train.parity import Parity, compare
 
@@ -86,6 +87,84 @@ def test_an_earlier_merge_stays_when_a_new_one_fails(checkpoint, adapter, family
     with pytest.raises(ConfigError):
         merge_adapter(str(checkpoint), tmp_path / "no adapter", out, family, probes, "float32")
     assert (out / "model.safetensors").read_bytes() == before
+
+
+def altered(adapter, folder, change):
+    """A copy of the adapter with every weight changed."""
+    from safetensors.torch import load_file, save_file
+
+    copy = shutil.copytree(adapter, folder)
+    weights = {name: change(name, weight) for name, weight in load_file(copy / "adapter_model.safetensors").items()}
+    save_file(weights, copy / "adapter_model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.01, 0.002], ids=["strong", "weak", "very weak"])
+def test_a_merge_that_loses_the_adapter_is_refused_however_little_the_adapter_does(
+    checkpoint, adapter, family, probes, tmp_path, monkeypatch, strength
+):
+    from peft.tuners.lora import LoraModel
+
+    weak = altered(adapter, tmp_path / "weak", lambda name, weight: weight * (strength if "lora_B" in name else 1))
+    report = merge_adapter(str(checkpoint), weak, tmp_path / "fine", family, probes, "float32")
+    assert report.merged.largest < report.effect / 100
+
+    monkeypatch.setattr(LoraModel, "merge_and_unload", lambda self, **_: self.unload())
+    with pytest.raises(MedftError, match="the merged model does not say the same"):
+        merge_adapter(str(checkpoint), weak, tmp_path / "merged", family, probes, "float32")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_an_adapter_that_is_merged_twice_is_refused(checkpoint, adapter, family, probes, tmp_path, monkeypatch):
+    from peft.tuners.lora import LoraModel
+
+    once = LoraModel.merge_and_unload
+
+    def doubled(self, **settings):
+        for module in self.model.modules():
+            if hasattr(module, "scaling") and hasattr(module, "lora_B"):
+                module.scaling = {name: 2 * scale for name, scale in module.scaling.items()}
+        return once(self, **settings)
+
+    monkeypatch.setattr(LoraModel, "merge_and_unload", doubled)
+    with pytest.raises(MedftError, match="the merged model does not say the same"):
+        merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "float32")
+
+
+def test_an_adapter_of_no_numbers_is_refused(checkpoint, adapter, family, probes, tmp_path):
+    broken = altered(adapter, tmp_path / "broken", lambda name, weight: weight * float("nan"))
+    with pytest.raises(MedftError, match="the merge failed: NaN"):
+        merge_adapter(str(checkpoint), broken, tmp_path / "merged", family, probes, "float32")
+
+
+def spoil_a_weight(folder):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if "layers.0.self_attn.q_proj.weight" in name)
+    weights[name] = -weights[name]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def spoil_the_template(folder):
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text() + "Be brief.")
+
+
+@pytest.mark.parametrize("spoil", [spoil_a_weight, spoil_the_template])
+def test_a_model_that_reads_back_differently_is_refused(
+    checkpoint, adapter, family, probes, tmp_path, monkeypatch, spoil
+):
+    save = merge._save
+
+    def careless(loaded, folder):
+        save(loaded, folder)
+        spoil(folder)
+
+    monkeypatch.setattr(merge, "_save", careless)
+    with pytest.raises(MedftError, match="the model read back from disk does not say the same"):
+        merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "float32")
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_no_probe_is_no_proof(checkpoint, adapter, family, tmp_path):

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from medft_bm.core.errors import ConfigError
+from medft_bm.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from medft_bm.config.load import Loaded
     from medft_bm.config.schema import Config
+    from medft_bm.prepare.dataset import Prepared
 
     Verbs: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -55,10 +56,19 @@ def config_and_words(args: argparse.Namespace) -> tuple[Path, list[str]]:
 
 
 def load(args: argparse.Namespace) -> Loaded:
-    """The checked config of CONFIG, the environment and the words."""
-    from medft_bm.config.load import load_config
+    """The config of CONFIG, the environment and the words, with the options of every task and source checked.
 
-    return load_config(*config_and_words(args))
+    Raises:
+        ConfigError: every problem at once.
+    """
+    from medft_bm.cli.config import part_problems
+    from medft_bm.config.load import Loaded, check_config, problems_error
+
+    checked = check_config(*config_and_words(args))
+    problems = [*checked.problems, *part_problems(checked)]
+    if problems or checked.config is None:
+        raise problems_error(problems)
+    return Loaded(checked.config, checked.origins)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -93,7 +103,36 @@ def write_config(loaded: Loaded) -> None:
         unfinished.write_text(resolved_yaml(loaded), encoding="utf-8")
         unfinished.replace(folder / "config.yaml")
     except OSError as error:
-        raise ConfigError(f"the run folder cannot be written: {error}", where="run.folder") from error
+        what = f"the run folder cannot be written: {error.strerror or error}"
+        fix = "set run.folder to a folder that can be written"
+        raise ConfigError(what, where=str(error.filename or folder), fix=fix) from error
+
+
+def write_split(prepared: Prepared, run: Path) -> None:
+    """Keep in the run folder who is trained on: complete, or not at all."""
+    unfinished = run / f".split.json.{os.getpid()}"
+    unfinished.write_bytes((prepared.folder / "split.json").read_bytes())
+    unfinished.replace(run / "split.json")
+
+
+def require_unseen(prepared: Prepared, run: Path, split: str) -> None:
+    """Refuse to test a training on subjects it was trained on, as after an edit of the split file.
+
+    Raises:
+        DataError: some subjects of the split were for training when the run was trained.
+    """
+    path = run / "split.json"
+    if not path.is_file():
+        return
+    then = json.loads(path.read_text(encoding="utf-8"))
+    now = json.loads((prepared.folder / "split.json").read_text(encoding="utf-8"))
+    seen = sorted(subject for subject, place in now.items() if place == split and then.get(subject) == "train")
+    if seen:
+        raise DataError(
+            f"{len(seen)} subject(s) of the {split} split were trained on, such as {seen[0]}",
+            where=str(path),
+            fix="give that file as data.split.file, or train again",
+        )
 
 
 def require_same_experiment(config: Config) -> None:

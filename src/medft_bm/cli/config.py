@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from medft_bm.cli.common import add_config, add_json, add_verb, config_and_words, dumps, table
+from medft_bm.cli.common import add_config, add_json, add_verb, config_and_words, dumps, load, table
 from medft_bm.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,17 +59,16 @@ def run_keys(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Check the keys, then every part's task, source and options."""
-    from medft_bm.config.load import check_config, problems_error
+    from medft_bm.config.load import check_config
 
-    checked = check_config(*config_and_words(args))
-    problems = [*checked.problems, *part_problems(checked)]
     if args.json:
+        checked = check_config(*config_and_words(args))
+        problems = [*checked.problems, *part_problems(checked)]
         print(dumps({"ok": not problems, "problems": problems, "origins": checked.origins}))
         return ConfigError.exit_code if problems else 0
-    if problems or checked.config is None:
-        raise problems_error(problems)
-    config = checked.config
-    print(f"OK: {len(config.data.mix)} part(s), {len(checked.origins)} value(s) set, the rest default")
+    loaded = load(args)
+    config = loaded.config
+    print(f"OK: {len(config.data.mix)} part(s), {len(loaded.origins)} value(s) set, the rest default")
     print(table([{"part": part.name, "task": part.task, "source": part.source} for part in config.data.mix]))
     return 0
 

@@ -7,7 +7,15 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft_bm.cli.common import add_config, add_json, add_verb, load, require_same_experiment, write_config
+from medft_bm.cli.common import (
+    add_config,
+    add_json,
+    add_verb,
+    load,
+    require_same_experiment,
+    require_unseen,
+    write_config,
+)
 from medft_bm.cli.prepare import prepared_rows
 from medft_bm.cli.train import was_trained
 from medft_bm.core.errors import ConfigError
@@ -47,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         write_config(loaded_config)
     weights = None if args.model == "base" else tuned_folder(config, args.model)
     prepared, family = prepared_rows(config)
+    if weights is not None:
+        require_unseen(prepared, config.run.folder, config.evaluate.split)
 
     from medft_bm.evaluate.report import build_report
     from medft_bm.evaluate.run import evaluate_run
@@ -71,7 +81,7 @@ def tuned_folder(config: Config, which: str) -> Path:
         which = "model"
     folder = config.run.folder / which
     if not folder.is_dir():
-        verb = "merge" if which == "merged" else "train"
+        verb = "merge" if which == "merged" and (config.run.folder / "adapter").is_dir() else "train"
         raise ConfigError("these weights are not there", where=str(folder), fix=f"`medft {verb}` first")
     return folder
 

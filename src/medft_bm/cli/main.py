@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from medft_bm.cli import config, evaluate, merge, prepare, registry, train
-from medft_bm.core.errors import ConfigError, DependencyError, MedftError
+from medft_bm.core.errors import INSTALL, ConfigError, DependencyError, MedftError
 
 OURS = "medft_bm"
 EXIT_CODES = "exit codes: 0 ok, 1 failure, 2 configuration, 3 missing package, 4 data"
@@ -102,7 +102,7 @@ def _is_foreign(error: ModuleNotFoundError) -> bool:
 
 
 def _missing(error: ModuleNotFoundError) -> DependencyError:
-    return DependencyError(f"this needs the package {error.name!r}", fix='pip install "medft_bm[train]"')
+    return DependencyError(f"this needs the package {error.name!r}", where=f"import {error.name}", fix=INSTALL)
 
 
 def _bug(error: Exception) -> int:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft_bm.cli.common import add_config, add_verb, is_first_process, load, write_config
+from medft_bm.cli.common import add_config, add_verb, is_first_process, load, write_config, write_split
 from medft_bm.cli.prepare import prepared_rows
 from medft_bm.core.errors import DependencyError
 
@@ -39,11 +39,14 @@ def run(args: argparse.Namespace) -> int:
     loaded = load(args)
     config = loaded.config
     _require_trackers(config.train.report_to)
+
+    from medft_bm.train.run import require_fresh, train_model
+
+    require_fresh(config)
     prepared, family = prepared_rows(config)
     if is_first_process() and not was_trained(config.run.folder):
         write_config(loaded)
-    from medft_bm.train.run import train_model
-
+        write_split(prepared, config.run.folder)
     made = train_model(prepared, family, config)
     if is_first_process():
         print(made)
@@ -59,5 +62,5 @@ def _require_trackers(names: list[str]) -> None:
     missing = [TRACKERS[name] for name in names if name in TRACKERS and find_spec(TRACKERS[name]) is None]
     if missing:
         raise DependencyError(
-            f"train.report_to needs {', '.join(missing)}, not installed", fix=f"pip install {' '.join(missing)}"
+            f"{', '.join(missing)} not installed", where="train.report_to", fix=f"pip install {' '.join(missing)}"
         )

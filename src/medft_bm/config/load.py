@@ -99,11 +99,14 @@ def _read(path: Path, checked: Checked) -> Tree:
     except FileNotFoundError as error:
         raise ConfigError("there is no such config file", where=where, fix="the shipped ones are in tasks/") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config file cannot be read: {error}", where=where) from error
+        fix = "it must be a YAML file in UTF-8 that you may read"
+        raise ConfigError(f"the config file cannot be read: {error}", where=where, fix=fix) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {_one_line(error)}", where=where) from error
+        fix = "correct that place; the shipped files in tasks/ show the form"
+        raise ConfigError(f"not valid YAML: {_one_line(error)}", where=where, fix=fix) from error
     if not isinstance(value, dict | None):
-        raise ConfigError(f"a config is a mapping of sections, got a {type(value).__name__}", where=where)
+        what = f"a config is a mapping of sections, got a {type(value).__name__}"
+        raise ConfigError(what, where=where, fix="start with `data:`, as the shipped files in tasks/ do")
     checked.problems += [f"{path.name} {problem}" for problem in twice]
     tree = value or {}
     checked.origins.update(dict.fromkeys(leaves(tree), path.name))

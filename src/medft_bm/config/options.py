@@ -42,5 +42,7 @@ def check(kind: type[T], options: Mapping[str, Any]) -> tuple[T | None, list[tup
             path = ".".join(str(step) for step in detail["loc"]) or "options"
             problems.append((path, detail["msg"].removeprefix("Value error, ")))
     except ConfigError as error:  # from the class's own check of its fields
-        problems.append((error.where or "options", error.what))
+        option, _, message = error.what.partition(": ")
+        named = (option, message) if option in known else ("options", error.what)
+        problems.append((named[0], f"{named[1]}; {error.fix}" if error.fix else named[1]))
     return (None, problems) if problems else (made, [])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+INSTALL = 'pip install "medft_bm[train]"'
+"""What to do about a missing package of the optional ones."""
+
 
 class MedftError(Exception):
     """Base of every error this library raises on purpose.

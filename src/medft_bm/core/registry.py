@@ -32,8 +32,12 @@ class Registry(Generic[T]):
         """Every registered name, sorted."""
         return sorted({*self.builtin, *(entry.name for entry in self._plugins())})
 
-    def get(self, name: str) -> T:
+    def get(self, name: str, where: str = "") -> T:
         """The plug-in of that name.
+
+        Args:
+            name: as registered.
+            where: what the user wrote it in, for messages.
 
         Raises:
             ConfigError: unknown name (with the nearest one), two plug-ins of one name, or a plug-in that fails to
@@ -42,10 +46,15 @@ class Registry(Generic[T]):
         found = [self.builtin[name]] if name in self.builtin else []
         found += [entry.value for entry in self._plugins() if entry.name == name]
         if not found:
-            raise ConfigError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}")
+            raise ConfigError(
+                f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}",
+                where=where,
+                fix=f"`medft {self.group.rpartition('.')[2]}` lists them",
+            )
         if len(found) > 1:
             raise ConfigError(
                 f"{len(found)} packages register the {self.kind} {name!r}: {', '.join(found)}",
+                where=where,
                 fix="uninstall one of them or rename its entry point",
             )
         return cast(T, self._load(name, found[0]))

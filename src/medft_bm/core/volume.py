@@ -56,7 +56,8 @@ class VolumeGeometry:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise GeometryError("the affine must be a finite 4x4 matrix", fix="check the image header")
         if min(self.shape_ijk) < 1:
-            raise GeometryError(f"a volume needs at least one voxel per axis, got {self.shape_ijk}")
+            what = f"a volume needs at least one voxel per axis, got {self.shape_ijk}"
+            raise GeometryError(what, fix="check the image header")
         volume_mm3 = abs(np.linalg.det(affine[:3, :3]))
         if min(self.spacing_ijk) <= 0 or volume_mm3 <= 1e-6 * np.prod(self.spacing_ijk):
             raise GeometryError(

@@ -56,7 +56,7 @@ def gather_facts(prepared: Prepared, config: Config, evaluations: Mapping[Who, E
     lines += [
         ("method", _method(config)),
         ("data", f"prepared as {prepared.folder.name}"),
-        ("split", f"{split}, grouped by subject, seed {config.data.split.seed}"),
+        ("split", f"{split}, grouped by subject, {_rule(config)}"),
         ("seed", str(config.run.seed)),
         ("budget", f"{config.evaluate.max_new_tokens} tokens per reply, greedy"),
         ("intervals", f"95 %, {config.evaluate.bootstrap} resamples of subjects"),
@@ -106,6 +106,10 @@ def _counts(prepared: Prepared) -> dict[str, dict[str, dict[str, Any]]]:
     for line in prepared.summary():
         counts[line["part"]][line["split"]] = {key: line[key] for key in ("samples", "images", "subjects")}
     return counts
+
+
+def _rule(config: Config) -> str:
+    return "as listed in a file" if config.data.split.file else f"seed {config.data.split.seed}"
 
 
 def _only_after(row: Row) -> bool:

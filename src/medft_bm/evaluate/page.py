@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from medft_bm.core.types import SPLITS
@@ -49,10 +49,7 @@ def render_page(
         examples: how many cases to draw.
         demo: whether to say everywhere that this is a demonstration.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("report.html.jinja").render(
+    return _template().render(
         css=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         title=title,
         demo=demo,
@@ -70,6 +67,12 @@ def render_page(
         splits=SPLITS,
         words=words,
     )
+
+
+def _template() -> Template:
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("report.html.jinja")
 
 
 def _cases(scored: Mapping[Who, Sequence[Scored]], names: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import time
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from medft_bm.config.schema import Config
+from medft_bm import __version__
+from medft_bm.config.schema import Config, Evaluate
 from medft_bm.core.errors import DataError
 from medft_bm.evaluate.cases import select_items
 from medft_bm.evaluate.fingerprint import model_fingerprint
@@ -20,6 +22,8 @@ from medft_bm.evaluate.replies import Reply, ReplyFile, prompt_digest, write_tex
 from medft_bm.evaluate.score import Scored, Summary, baseline_replies, score_replies, summarise
 from medft_bm.models.base import Loaded
 from medft_bm.prepare.dataset import Item, Prepared
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("medft_bm", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "numpy", "SimpleITK")
 
@@ -53,11 +57,7 @@ def evaluate_run(
         DataError: nothing to ask, or replies on disk that cannot be read.
     """
     options = config.evaluate
-    items = select_items(prepared.items(options.split), options.limit)
-    if not items:
-        raise DataError(
-            f"the {options.split} split is empty", where="evaluate.split", fix="raise data.split or data.limit"
-        )
+    items = _asked(prepared, options)
     # Scores of replies that are about to be replaced must not outlive them.
     (out / which / "scores.json").unlink(missing_ok=True)
     weights = model_fingerprint(loaded)
@@ -80,6 +80,19 @@ def evaluate_run(
     scored = score_replies(items, replies)
     _write_scores(out / which, scored, config, about, [part.name for part in prepared.parts])
     return Evaluation(scored, about)
+
+
+def _asked(prepared: Prepared, options: Evaluate) -> list[Item]:
+    items = prepared.items(options.split)
+    if not len(items):
+        raise DataError(
+            f"the {options.split} split is empty", where="evaluate.split", fix="raise data.split or data.limit"
+        )
+    if options.limit is not None and options.limit > len(items):
+        log.info(
+            "evaluate.limit is %d and the %s split has %d samples; using all", options.limit, options.split, len(items)
+        )
+    return select_items(items, options.limit)
 
 
 def open_evaluation(folder: Path, prepared: Prepared) -> Evaluation | None:
@@ -109,7 +122,7 @@ def open_evaluation(folder: Path, prepared: Prepared) -> Evaluation | None:
 
 def open_baseline(folder: Path, prepared: Prepared, items: Sequence[Item]) -> Evaluation:
     """The trivial baselines on the same items; kept in ``folder``, because learning them reads all training rows."""
-    settings = {"data": prepared.folder.name, "medft_bm": version("medft_bm")}
+    settings = {"data": prepared.folder.name, "medft_bm": __version__}
     file = ReplyFile(folder, settings)
     known = file.open()
     keys = [(item.uid, prompt_digest(item.prompt_text)) for item in items]

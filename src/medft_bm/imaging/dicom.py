@@ -71,7 +71,8 @@ def _step(
     if len(ordered) == 1:
         thickness = ordered[0].thickness
         if thickness is None or not thickness > 0:
-            raise GeometryError("one slice without a SliceThickness has no voxel depth", where=str(ordered[0].path))
+            what = "one slice without a SliceThickness has no voxel depth"
+            raise GeometryError(what, where=str(ordered[0].path), fix="export the whole series")
         return normal * thickness
     steps = np.diff(positions, axis=0)
     gaps = steps @ normal

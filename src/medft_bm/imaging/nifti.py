@@ -176,7 +176,8 @@ def _shape(path: Path, dim: list[int]) -> tuple[int, int, int]:
             fix="split it into one file per time point, echo or channel",
         )
     if min(shape) < 1:
-        raise DataError(f"a volume needs at least one voxel per axis, got {shape}", where=str(path))
+        what = f"a volume needs at least one voxel per axis, got {shape}"
+        raise DataError(what, where=str(path), fix="export the file again; its header is wrong")
     return shape[0], shape[1], shape[2]
 
 

@@ -1,4 +1,4 @@
-"""Files to arrays with their place in the patient: the only importer of SimpleITK, and where LPS becomes RAS.
+"""Files to arrays with their place in the patient: the only reader that uses SimpleITK, and where LPS becomes RAS.
 
 NIfTI is read by :mod:`medft_bm.imaging.nifti`, pictures by :mod:`medft_bm.imaging.pictures`; NRRD, MetaImage and DICOM
 series by SimpleITK.

@@ -36,7 +36,8 @@ def apply_window(array: NDArray[Any], name: str, *, where: str = "") -> NDArray[
         DataError: values that are not finite, or ``as_is`` on values that are not 8-bit.
     """
     if name not in WINDOWS:
-        raise ConfigError(f"unknown window {name!r}{did_you_mean(name, WINDOWS)}", where=where)
+        fix = f"use one of {', '.join(WINDOWS)}"
+        raise ConfigError(f"unknown window {name!r}{did_you_mean(name, WINDOWS)}", where=where, fix=fix)
     if name == "as_is":
         if array.dtype != np.uint8:
             raise DataError(

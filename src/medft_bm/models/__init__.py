@@ -29,14 +29,21 @@ def load_model_family(checkpoint: str, family: str | None = None, revision: str 
         ConfigError: unknown family or model type, or a checkpoint that cannot be read.
     """
     settings = read_settings(checkpoint, revision)
-    kind = MODELS.get(family) if family else _family_of(settings.model_type, checkpoint)
+    kind = MODELS.get(family, "model.family") if family else _family_of(settings.model_type, checkpoint)
     if settings.model_type not in kind.model_types:
         raise ConfigError(
             f"the checkpoint is a {settings.model_type!r}, which the family {kind.name!r} does not handle",
             where=checkpoint,
             fix="leave model.family empty to let the checkpoint decide",
         )
-    return kind.from_processor(settings.processor)
+    try:
+        return kind.from_processor(settings.processor)
+    except (TypeError, ValueError, AttributeError) as error:  # a text where a number belongs, and the like
+        raise ConfigError(
+            f"the settings of the image processor cannot be understood: {error}",
+            where=checkpoint,
+            fix="compare preprocessor_config.json (or processor_config.json) with the one published with the model",
+        ) from error
 
 
 def _family_of(model_type: str, checkpoint: str) -> type[ModelFamily]:

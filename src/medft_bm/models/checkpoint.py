@@ -73,9 +73,9 @@ def _read_json(checkpoint: str, name: str, revision: str | None) -> dict[str, An
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{name} cannot be read: {error}", where=str(path)) from error
+        raise ConfigError(f"{name} cannot be read: {error}", where=str(path), fix=_AGAIN) from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{name} must hold a JSON object, not {type(content).__name__}", where=str(path))
+        raise ConfigError(f"{name} must hold a JSON object, not {type(content).__name__}", where=str(path), fix=_AGAIN)
     return content
 
 
@@ -108,7 +108,8 @@ def _from_hub(repository: str, name: str, revision: str | None) -> Path | None:
             f"{repository} is gated and this machine has no access", where="model.name", fix=fix
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise ConfigError(f"{repository} has no revision {revision!r}", where="model.revision") from error
+        fix = f"choose one from https://huggingface.co/{repository}/commits, or leave it empty for the newest"
+        raise ConfigError(f"{repository} has no revision {revision!r}", where="model.revision", fix=fix) from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         fix = "check the spelling; a folder must exist; a private repository needs `hf auth login` or HF_TOKEN"
         raise ConfigError(
@@ -122,4 +123,8 @@ def _from_hub(repository: str, name: str, revision: str | None) -> Path | None:
     except errors.EntryNotFoundError:
         return None
     except errors.HfHubHTTPError as error:
-        raise ConfigError(f"the Hub refused {repository}/{name}: {error}", where="model.name") from error
+        fix = "try again later, or download the model and give its folder"
+        raise ConfigError(f"the Hub refused {repository}/{name}: {error}", where="model.name", fix=fix) from error
+
+
+_AGAIN = "download or save the checkpoint again"

@@ -45,10 +45,18 @@ class Gemma3:
                 fix="set do_pan_and_scan to false there",
             )
         if settings.get("do_resize") is False:
-            raise ConfigError("do_resize is false, but Gemma 3 needs one fixed size", where="preprocessor_config.json")
+            raise ConfigError(
+                "do_resize is false, but Gemma 3 needs one fixed size",
+                where="preprocessor_config.json",
+                fix="set do_resize to true there",
+            )
         size = settings.get("size")
         if not isinstance(size, Mapping) or not {"height", "width"} <= size.keys():
-            raise ConfigError(f"size must have height and width, got {size!r}", where="preprocessor_config.json")
+            raise ConfigError(
+                f"size must have height and width, got {size!r}",
+                where="preprocessor_config.json",
+                fix='Gemma 3 and MedGemma are published with "size": {"height": 896, "width": 896}',
+            )
         tokens = settings.get("image_seq_length") or 256
         return cls(Size(int(size["height"]), int(size["width"])), int(tokens))
 

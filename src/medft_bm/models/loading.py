@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from medft_bm.core.errors import ConfigError, DependencyError
+from medft_bm.core.errors import INSTALL, ConfigError, DependencyError
 from medft_bm.core.registry import did_you_mean
 from medft_bm.models.base import Loaded
 
@@ -19,28 +19,44 @@ def load_image_text_model(checkpoint: str, *, revision: str | None, dtype: str, 
     """Model in evaluation mode on the CPU, and its processor; the caller moves the model to its device.
 
     Raises:
-        ConfigError: a dtype that is not supported, or a checkpoint that transformers cannot load.
+        ConfigError: a dtype that is not supported, or a checkpoint that transformers cannot load whole.
         DependencyError: transformers, or the attention library, is not installed.
     """
     if dtype not in DTYPES:
-        raise ConfigError(f"unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)}", where="model.dtype")
+        fix = f"use {' or '.join(DTYPES)}"
+        raise ConfigError(f"unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)}", where="model.dtype", fix=fix)
     try:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ImportError as error:
-        raise DependencyError(f"loading a model needs more: {error}", fix='pip install "medft_bm[train]"') from error
+        raise DependencyError(f"loading a model needs more: {error}", where=checkpoint, fix=INSTALL) from error
     quiet_bars()
     try:
         processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
-        model = AutoModelForImageTextToText.from_pretrained(
-            checkpoint, revision=revision, dtype=getattr(torch, dtype), attn_implementation=attention
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            checkpoint,
+            revision=revision,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            output_loading_info=True,
         )
     except ImportError as error:
         fix = f"install it; if it is the attention library, model.attention=sdpa needs none (now {attention})"
         raise DependencyError(str(error).strip(), where=checkpoint, fix=fix) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"transformers cannot load the model: {error}", where=checkpoint) from error
+    except Exception as error:  # a damaged file comes out of safetensors or tokenizers as anything, even this
+        raise _unloadable(checkpoint, f"{error}") from error
+    if missing := sorted(report["missing_keys"]):
+        # Transformers only warns, and goes on with random numbers in their place.
+        raise _unloadable(checkpoint, f"{len(missing)} of its weights are missing, the first is {missing[0]}")
     return Loaded(model.eval(), processor)
+
+
+def _unloadable(checkpoint: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"transformers cannot load the model: {why}",
+        where=checkpoint,
+        fix="download or save the checkpoint again: weights, config, tokenizer and processor",
+    )
 
 
 def with_adapter(loaded: Loaded, adapter: Path) -> Loaded:
@@ -50,6 +66,7 @@ def with_adapter(loaded: Loaded, adapter: Path) -> Loaded:
         ConfigError: the folder holds no adapter, or the adapter does not fit the model.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     if not (adapter / "adapter_config.json").is_file():
         raise ConfigError("there is no adapter", where=str(adapter), fix="run `medft train` first")
@@ -59,11 +76,11 @@ def with_adapter(loaded: Loaded, adapter: Path) -> Loaded:
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
             model = PeftModel.from_pretrained(loaded.model, str(adapter)).eval()
-    except (RuntimeError, ValueError, KeyError, UserWarning) as error:
+    except (RuntimeError, ValueError, KeyError, SafetensorError, UserWarning) as error:
         raise ConfigError(
             f"the adapter does not fit the base model: {error}",
             where=str(adapter),
-            fix="use the model it was trained on (base_model_name_or_path in adapter_config.json)",
+            fix="use the model it was trained on (base_model_name_or_path in adapter_config.json), or train again",
         ) from error
     return Loaded(model, loaded.processor)
 

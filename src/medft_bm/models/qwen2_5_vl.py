@@ -46,13 +46,15 @@ class Qwen25VL:
         """Bind to the settings of a ``Qwen2VLImageProcessor`` (see :class:`~medft_bm.models.base.ModelFamily`)."""
         where = "preprocessor_config.json"
         if settings.get("do_resize") is False:
-            raise ConfigError("do_resize is false, but the sides must snap to whole cells", where=where)
+            what = "do_resize is false, but the sides must snap to whole cells"
+            raise ConfigError(what, where=where, fix="set do_resize to true there")
         size = settings.get("size") or DEFAULT_PIXELS
         # Older files state the budget beside `size`; where both are present the processor follows these.
         smallest = settings.get("min_pixels") or size.get("shortest_edge")
         largest = settings.get("max_pixels") or size.get("longest_edge")
         if not smallest or not largest:
-            raise ConfigError(f"no pixel budget: size is {size!r}, min_pixels and max_pixels are not set", where=where)
+            what = f"no pixel budget: size is {size!r}, min_pixels and max_pixels are not set"
+            raise ConfigError(what, where=where, fix="set min_pixels and max_pixels there")
         cell = int(settings.get("patch_size") or 14) * int(settings.get("merge_size") or 2)
         return cls(cell, int(smallest), int(largest))
 

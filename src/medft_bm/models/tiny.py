@@ -38,7 +38,9 @@ class TinyPlan:
         if self.image_px % (2 * self.patch) or self.hidden % (4 * self.heads):
             raise ConfigError(
                 f"image_px={self.image_px} must be a multiple of 2 x patch={self.patch}, "
-                f"and hidden={self.hidden} of 4 x heads={self.heads}"
+                f"and hidden={self.hidden} of 4 x heads={self.heads}",
+                where="build_tiny",
+                fix="change one of them",
             )
 
 
@@ -93,14 +95,26 @@ def chat_template(family: str) -> str:
 
 def _gemma3(plan: TinyPlan, texts: list[str]) -> tuple[Any, Any]:
     import torch
-    from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3ImageProcessor, Gemma3Processor
+    from transformers import Gemma3ForConditionalGeneration, Gemma3ImageProcessor, Gemma3Processor
 
     tokenizer = gemma_tokenizer(texts, plan.vocabulary)
-    ids = tokenizer.convert_tokens_to_ids
-    image_tokens = (plan.image_px // plan.patch // 2) ** 2
-    end_of_turn = ids("<end_of_turn>")
+    end_of_turn = tokenizer.convert_tokens_to_ids("<end_of_turn>")
     special: dict[str, Any] = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": [1, end_of_turn]}
-    config = Gemma3Config(
+    config = _gemma3_config(plan, tokenizer, special)
+    model = Gemma3ForConditionalGeneration(config)
+    # Transformers starts the projector at zero, which hides the image until the first steps have been taken.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.02)
+    _greedy(model, special)
+    images = Gemma3ImageProcessor(size={"height": plan.image_px, "width": plan.image_px})
+    template, tokens = chat_template("gemma3"), config.mm_tokens_per_image
+    return model, Gemma3Processor(images, tokenizer, chat_template=template, image_seq_length=tokens)
+
+
+def _gemma3_config(plan: TinyPlan, tokenizer: Any, special: Mapping[str, Any]) -> Any:
+    from transformers import Gemma3Config
+
+    ids = tokenizer.convert_tokens_to_ids
+    return Gemma3Config(
         text_config={
             **_language(plan, len(tokenizer)),
             **special,
@@ -116,25 +130,16 @@ def _gemma3(plan: TinyPlan, texts: list[str]) -> tuple[Any, Any]:
             "image_size": plan.image_px,
             "vision_use_head": False,
         },
-        mm_tokens_per_image=image_tokens,
+        mm_tokens_per_image=(plan.image_px // plan.patch // 2) ** 2,
         boi_token_index=ids("<start_of_image>"),
         eoi_token_index=ids("<end_of_image>"),
         image_token_index=ids("<image_soft_token>"),
         **special,
     )
-    model = Gemma3ForConditionalGeneration(config)
-    # Transformers starts the projector at zero, which hides the image until the first steps have been taken.
-    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.02)
-    _greedy(model, special)
-    images = Gemma3ImageProcessor(size={"height": plan.image_px, "width": plan.image_px})
-    return model, Gemma3Processor(
-        images, tokenizer, chat_template=chat_template("gemma3"), image_seq_length=image_tokens
-    )
 
 
 def _qwen2_5_vl(plan: TinyPlan, texts: list[str]) -> tuple[Any, Any]:
     from transformers import (
-        Qwen2_5_VLConfig,
         Qwen2_5_VLForConditionalGeneration,
         Qwen2_5_VLProcessor,
         Qwen2VLImageProcessor,
@@ -145,9 +150,25 @@ def _qwen2_5_vl(plan: TinyPlan, texts: list[str]) -> tuple[Any, Any]:
     ids = tokenizer.convert_tokens_to_ids
     end, pad = ids("<|im_end|>"), ids("<|endoftext|>")
     special: dict[str, Any] = {"pad_token_id": pad, "bos_token_id": pad, "eos_token_id": [end, pad]}
+    model = Qwen2_5_VLForConditionalGeneration(_qwen2_5_vl_config(plan, tokenizer, special))
+    _greedy(model, special)
+    pixels = {"shortest_edge": plan.image_px**2 // 2, "longest_edge": plan.image_px**2}
+    sizes = {"size": pixels, "patch_size": plan.patch, "merge_size": 2}
+    return model, Qwen2_5_VLProcessor(
+        Qwen2VLImageProcessor(**sizes),
+        tokenizer,
+        Qwen2VLVideoProcessor(**sizes),
+        chat_template=chat_template("qwen2_5_vl"),
+    )
+
+
+def _qwen2_5_vl_config(plan: TinyPlan, tokenizer: Any, special: Mapping[str, Any]) -> Any:
+    from transformers import Qwen2_5_VLConfig
+
+    ids = tokenizer.convert_tokens_to_ids
     half = plan.hidden // plan.heads // 2
     time, rows = half // 4, (half - half // 4) // 2
-    config = Qwen2_5_VLConfig(
+    return Qwen2_5_VLConfig(
         text_config={
             **_language(plan, len(tokenizer)),
             **special,
@@ -171,16 +192,6 @@ def _qwen2_5_vl(plan: TinyPlan, texts: list[str]) -> tuple[Any, Any]:
         vision_end_token_id=ids("<|vision_end|>"),
         tie_word_embeddings=True,
         **special,
-    )
-    model = Qwen2_5_VLForConditionalGeneration(config)
-    _greedy(model, special)
-    pixels = {"shortest_edge": plan.image_px**2 // 2, "longest_edge": plan.image_px**2}
-    sizes = {"size": pixels, "patch_size": plan.patch, "merge_size": 2}
-    return model, Qwen2_5_VLProcessor(
-        Qwen2VLImageProcessor(**sizes),
-        tokenizer,
-        Qwen2VLVideoProcessor(**sizes),
-        chat_template=chat_template("qwen2_5_vl"),
     )
 
 

@@ -7,6 +7,7 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+GEMMA_SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256)))
 GEMMA_TURNS = ("<start_of_turn>", "<end_of_turn>")
 QWEN_SPECIAL = (
     "<|im_start|>",
@@ -25,7 +26,6 @@ def gemma_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import GemmaTokenizer
 
-    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
     learner = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
     learner.normalizer = normalizers.Replace(" ", "▁")
     # Gemma's own tokenizer never splits before it merges, so what must stay apart has to stay apart while learning.
@@ -33,7 +33,7 @@ def gemma_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         show_progress=False,
-        special_tokens=[AddedToken(token, special=True, normalized=False) for token in special],
+        special_tokens=[AddedToken(token, special=True, normalized=False) for token in GEMMA_SPECIAL],
         initial_alphabet=[*(character for character in string.printable if character not in " \t\r\x0b\x0c"), "▁"],
     )
     learner.train_from_iterator(_corpus(texts), trainer)

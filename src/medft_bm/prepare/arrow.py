@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medft_bm.core.errors import DependencyError
+from medft_bm.core.errors import INSTALL, DependencyError
 
 if TYPE_CHECKING:
     import datasets
@@ -23,7 +23,7 @@ def hf_datasets() -> Any:
         import datasets
     except ImportError as error:
         raise DependencyError(
-            "preparing data needs the package 'datasets'", fix="pip install 'medft_bm[train]'"
+            f"preparing data needs the package 'datasets': {error}", where="import datasets", fix=INSTALL
         ) from error
     datasets.disable_progress_bars()
     return datasets

@@ -15,7 +15,7 @@ from filelock import FileLock
 from medft_bm.core.errors import DataError
 
 LAYOUT = 1
-"""Raise when the layout of a cache entry changes; old entries are then left alone and new ones built."""
+"""Raise when the layout of a cache entry or the rendering of an image changes; new entries are then built."""
 
 
 def cached(cache: Path, kind: str, facts: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> Path:
@@ -44,12 +44,18 @@ def cached(cache: Path, kind: str, facts: Mapping[str, Any], build: Callable[[Pa
             if not (folder / "manifest.json").is_file():
                 _build(folder, facts, build)
     except OSError as error:
-        raise DataError(
-            f"the cache cannot be written: {error.strerror or error}",
-            where=str(error.filename or folder),
-            fix="free some space, or point data.cache at a folder that can be written",
-        ) from error
+        raise _unwritable(error, cache, folder) from error
     return folder
+
+
+def _unwritable(error: OSError, cache: Path, folder: Path) -> DataError:
+    where = Path(error.filename) if isinstance(error.filename, str) else folder
+    if where.is_relative_to(cache) or cache.is_relative_to(where):
+        what = "the cache cannot be written"
+        fix = "free some space, or point data.cache at a folder that can be written"
+    else:  # a build reads raw data, and phantoms write theirs
+        what, fix = "a file cannot be read or written", "check that it is there, and its permissions"
+    return DataError(f"{what}: {error.strerror or error}", where=str(where), fix=fix)
 
 
 def _build(folder: Path, facts: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from medft_bm.config.schema import Data
-from medft_bm.core.types import SPLITS, Split
+from medft_bm.core.errors import DataError
+from medft_bm.core.types import SPLITS, Sample, Split, View
 from medft_bm.models.base import ModelFamily
 from medft_bm.prepare.arrow import hf_datasets, writer
 from medft_bm.prepare.cache import cached, read_manifest
@@ -77,7 +78,7 @@ def _rows(samples: Path, split: Split, tasks: Sequence[Task], family: ModelFamil
         sample = load_sample(text)
         if sample.split != split:
             continue
-        view = family.view(sample.size, sample.spacing)
+        view = _view(family, sample)
         yield {
             "uid": sample.uid,
             "part": part,
@@ -88,6 +89,13 @@ def _rows(samples: Path, split: Split, tasks: Sequence[Task], family: ModelFamil
             "sample": text,
             "view": dump(view),
         }
+
+
+def _view(family: ModelFamily, sample: Sample) -> View:
+    try:
+        return family.view(sample.size, sample.spacing)
+    except DataError as error:
+        raise DataError(error.what, where=f"part {sample.source}, model family {family.name}", fix=error.fix) from error
 
 
 def empty_rows() -> Any:

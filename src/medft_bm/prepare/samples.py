@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from PIL import Image
-
 from medft_bm.config.schema import Data, Part
 from medft_bm.core.errors import DataError
-from medft_bm.core.types import SPLITS, ImageRef, Sample
-from medft_bm.imaging.slices import render
-from medft_bm.prepare.arrow import image_writer
+from medft_bm.core.types import SPLITS, Sample
+from medft_bm.prepare.arrow import hf_datasets
 from medft_bm.prepare.cache import cached, write_json
 from medft_bm.prepare.codec import dump
+from medft_bm.prepare.images import render_all
 from medft_bm.prepare.mix import select
-from medft_bm.prepare.split import split_samples
+from medft_bm.prepare.split import hide, read_split, split_samples
 from medft_bm.progress import progress
 from medft_bm.sources import load_source
 from medft_bm.sources.base import Source
@@ -33,6 +29,11 @@ from medft_bm.tasks.base import Task
 log = logging.getLogger(__name__)
 
 OnError: TypeAlias = Literal["raise", "skip"]
+Skipped: TypeAlias = Counter[tuple[str, str]]
+"""How often something was left out, by part and reason."""
+
+UNUSABLE = "a file that cannot be used"
+"""Reason kept on disk; the log says what is wrong with which file, and file names often hold the patient's."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ def ask(data: Data) -> list[Asked]:
 
 
 def prepare_samples(data: Data) -> Path:
-    """The cache entry with ``samples.jsonl``, ``images.arrow``, ``split.json`` and ``skipped.json``."""
+    """The cache entry with ``samples.jsonl``, ``images.arrow``, ``split.json`` and ``manifest.json``."""
+    hf_datasets()  # a missing package should not be found out after an hour of reading
     asked = ask(data)
     return cached(data.cache, "samples", _facts(data, asked), lambda folder: _build(folder, data, asked))
 
 
 def _facts(data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
-    listed = data.split.file
+    given = read_split(data.split.file) if data.split.file else None
     return {
         "parts": [
             {
@@ -85,51 +87,76 @@ def _facts(data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
             for one in asked
         ],
         "split": [data.split.validation, data.split.test, data.split.seed],
-        "split_file": hashlib.sha256(listed.read_bytes()).hexdigest() if listed and listed.is_file() else None,
+        "split_file": None if given is None else _digest(json.dumps(given, sort_keys=True)),
         "limits": [data.limit.model_dump(), data.limit_per_task.model_dump()],
         "seed": data.seed,
-        "salt": data.salt,
+        "salt": _digest(data.salt),  # a secret, and the facts are written down
         "on_error": data.on_error,
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _files_digest(one: Asked) -> str:
     """Digest over name, size and modification time of every file that the source reads."""
     digest = hashlib.sha256()
     for path in one.source.files(one.root):
-        facts = path.stat()
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise DataError(
+                f"a file cannot be read: {error.strerror}",
+                where=str(path),
+                fix="fetch it again if it is a link to a file that is gone, or check its permissions",
+            ) from error
         digest.update(f"{path.relative_to(one.root)}\x1f{facts.st_size}\x1f{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
 def _build(folder: Path, data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
-    skipped: Counter[tuple[str, str]] = Counter()
+    skipped: Skipped = Counter()
     found = [sample for one in asked for sample in _index(one, data.on_error, skipped)]
     if not found:
-        raise DataError(
-            "no sample was found" + "".join(f"; {why} ({n} times)" for (_, why), n in skipped.most_common(3)),
-            where=", ".join(one.part.name for one in asked),
-            fix="check data.root and the options of the source; `medft sources` lists them",
-        )
-    _refuse_twins(found)
-    chosen = select(split_samples(found, data.split), data)
-    _warn_of_empty_splits(chosen)
+        raise _nothing_found(asked, skipped)
     roots = {one.part.name: one.root for one in asked}
+    _refuse_twins(found)
+    _refuse_shared_images(found, roots)
+    placed = split_samples(found, data.split, data.salt)
+    chosen = select(placed, data)
+    _warn_of_empty_splits(chosen)
     keys = [(roots[sample.source], sample.image) for sample in chosen]
-    images = _render_all(folder / "images.arrow", list(dict.fromkeys(keys)), data.workers)
-    private = [_hide(sample, images[key], data.salt) for sample, key in zip(chosen, keys, strict=True)]
+    images = render_all(folder / "images.arrow", list(dict.fromkeys(keys)), data)
+    kept = [(sample, images[key]) for sample, key in zip(chosen, keys, strict=True) if key in images]
+    skipped.update((sample.source, UNUSABLE) for sample, key in zip(chosen, keys, strict=True) if key not in images)
+    if not kept:
+        raise _nothing_found(asked, skipped)
+    _say(skipped)
     numbers = {one.part.name: number for number, one in enumerate(asked)}
     with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-        for sample, key in zip(private, keys, strict=True):
-            file.write(f"{numbers[sample.source]}\t{images[key]}\t{dump(sample)}\n")
-    splits = {sample.subject: sample.split for sample in private}
-    write_json(folder / "split.json", splits)
+        for sample, row in kept:
+            file.write(f"{numbers[sample.source]}\t{row}\t{dump(_hide(sample, row, data.salt))}\n")
+    write_json(folder / "split.json", {hide(sample.subject, data.salt): sample.split for sample in placed})
     return {
-        "samples": len(private),
+        "samples": len(kept),
         "images": len(images),
-        "subjects": len(splits),
+        "subjects": len({sample.subject for sample, _ in kept}),
         "skipped": [{"part": part, "why": why, "times": times} for (part, why), times in sorted(skipped.items())],
     }
+
+
+def _nothing_found(asked: Sequence[Asked], skipped: Skipped) -> DataError:
+    return DataError(
+        "no sample was found" + "".join(f"; {why} ({times} times)" for (_, why), times in skipped.most_common(3)),
+        where=", ".join(f"{one.part.name}: {one.root}" for one in asked),
+        fix="check data.root and the options of the source; `medft sources` lists them",
+    )
+
+
+def _say(skipped: Skipped) -> None:
+    for (part, why), times in sorted(skipped.items()):
+        log.info("%s: left out %d: %s", part, times, why)
 
 
 def _hide(sample: Sample, row: int, salt: str) -> Sample:
@@ -137,12 +164,7 @@ def _hide(sample: Sample, row: int, salt: str) -> Sample:
     return replace(sample, subject=hide(sample.subject, salt), image=replace(sample.image, path=f"image-{row}"))
 
 
-def hide(subject: str, salt: str) -> str:
-    """A name that says nothing about the patient, the same wherever the salt is the same."""
-    return "s" + hashlib.sha256(f"{salt}\x1f{subject}".encode()).hexdigest()[:12]
-
-
-def _index(one: Asked, on_error: OnError, skipped: Counter[tuple[str, str]]) -> Iterator[Sample]:
+def _index(one: Asked, on_error: OnError, skipped: Skipped) -> Iterator[Sample]:
     """Every sample of one part; what is left out is counted by reason."""
 
     def skip(what: str, why: str) -> None:
@@ -157,8 +179,8 @@ def _index(one: Asked, on_error: OnError, skipped: Counter[tuple[str, str]]) -> 
         except DataError as error:
             if on_error == "raise":
                 raise
-            log.warning("%s: skipped %s: %s", one.part.name, unit, error.what)
-            skip(unit, error.what)
+            log.warning("%s: skipped %s: %s", one.part.name, error.where or unit, error.what)
+            skip(unit, UNUSABLE)
 
 
 def _refuse_twins(samples: Sequence[Sample]) -> None:
@@ -172,50 +194,29 @@ def _refuse_twins(samples: Sequence[Sample]) -> None:
         )
 
 
+def _refuse_shared_images(samples: Sequence[Sample], roots: Mapping[str, Path]) -> None:
+    """One file under two subjects could be trained on under one name and tested on under the other."""
+    owners: dict[Path, dict[str, str]] = {}
+    for root, path, subject, source in dict.fromkeys(
+        (roots[sample.source], sample.image.path, sample.subject, sample.source) for sample in samples
+    ):
+        owners.setdefault((root / path).resolve(), {}).setdefault(subject, source)
+    for file, subjects in owners.items():
+        if len(subjects) > 1:
+            named = ", ".join(f"{subject!r} in {source}" for subject, source in subjects.items())
+            raise DataError(
+                f"one image belongs to {len(subjects)} subjects: {named}",
+                where=str(file),
+                fix="set the sources' option `subject` so that all parts call one patient the same",
+            )
+
+
 def _warn_of_empty_splits(samples: Sequence[Sample]) -> None:
     for name in dict.fromkeys(sample.source for sample in samples):
         have = {sample.split for sample in samples if sample.source == name}
         missing = [split for split in SPLITS if split not in have]
         if missing:
             log.warning("%s has no samples for %s; with few subjects try another data.split.seed", name, missing)
-
-
-def _render_all(
-    path: Path, distinct: Sequence[tuple[Path, ImageRef]], workers: int
-) -> dict[tuple[Path, ImageRef], int]:
-    """Render every distinct image into one Arrow file, volume by volume; returns the row of each."""
-    by_file: dict[tuple[Path, str], list[ImageRef]] = {}
-    for root, ref in distinct:
-        by_file.setdefault((root, ref.path), []).append(ref)
-    jobs = [(root, refs) for (root, _), refs in by_file.items()]
-    rows: dict[tuple[Path, ImageRef], int] = {}
-    with image_writer(path) as write:
-        pictures = _run(jobs, workers)
-        for (root, refs), encoded in zip(jobs, progress(pictures, "rendering", len(jobs)), strict=True):
-            for ref, png in zip(refs, encoded, strict=True):
-                rows[root, ref] = len(rows)
-                write(png)
-    return rows
-
-
-def _run(jobs: Sequence[tuple[Path, list[ImageRef]]], workers: int) -> Iterator[list[bytes]]:
-    if workers <= 1 or len(jobs) < 2:
-        yield from map(render_pngs, jobs)
-        return
-    # Spawned, not forked: a fork in a process with threads (SimpleITK, torch) can deadlock.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(render_pngs, jobs, chunksize=4)
-
-
-def render_pngs(job: tuple[Path, list[ImageRef]]) -> list[bytes]:
-    """PNG bytes of every wanted image of one file; the file is read once."""
-    root, refs = job
-    encoded = []
-    for array in render(root, refs):
-        buffer = io.BytesIO()
-        Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
-        encoded.append(buffer.getvalue())
-    return encoded
 
 
 def read_samples(folder: Path) -> Iterator[tuple[int, int, str]]:

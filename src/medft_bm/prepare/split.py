@@ -19,14 +19,25 @@ def unit_hash(*facts: object) -> float:
     return int(digest[:13], 16) / 16**13
 
 
-def split_samples(samples: Sequence[Sample], rule: SplitRule) -> list[Sample]:
+def hide(subject: str, salt: str) -> str:
+    """A name that says nothing about the patient, the same wherever the salt is the same."""
+    return "s" + hashlib.sha256(f"{salt}\x1f{subject}".encode()).hexdigest()[:12]
+
+
+def split_samples(samples: Sequence[Sample], rule: SplitRule, salt: str = "") -> list[Sample]:
     """Give every sample the split of its subject.
 
     A split that the source states is kept. All other subjects are placed by a hash of their name, so all images of one
     patient, from any source, are in one split, and a new patient moves no other.
 
+    Args:
+        samples: with the names of their subjects as the sources state them.
+        rule: shares, or a file that lists every subject, by its name or as a ``split.json`` hides it.
+        salt: of the hidden names.
+
     Raises:
         DataError: a source states two splits for one subject, or ``rule.file`` does not know a subject.
+        ConfigError: ``rule.file`` is no split file.
     """
     assigned: dict[str, Split] = {}
     for sample in samples:
@@ -36,10 +47,10 @@ def split_samples(samples: Sequence[Sample], rule: SplitRule) -> list[Sample]:
                 where=sample.source,
                 fix="correct the official split; a patient must not straddle it",
             )
-    given = _read(rule.file) if rule.file else None
+    given = read_split(rule.file) if rule.file else None
     for sample in samples:
         if sample.subject not in assigned:
-            assigned[sample.subject] = _given(given, sample, rule) if given is not None else _hashed(sample, rule)
+            assigned[sample.subject] = _hashed(sample, rule) if given is None else _given(given, sample, rule, salt)
     return [replace(sample, split=assigned[sample.subject]) for sample in samples]
 
 
@@ -50,21 +61,31 @@ def _hashed(sample: Sample, rule: SplitRule) -> Split:
     return "validation" if place < rule.test + rule.validation else "train"
 
 
-def _given(given: Mapping[str, Split], sample: Sample, rule: SplitRule) -> Split:
-    if sample.subject not in given:
-        raise DataError(
-            f"subject {sample.subject} is not in the split file",
-            where=str(rule.file),
-            fix="add it, or drop data.split.file to split by hash",
-        )
-    return given[sample.subject]
+def _given(given: Mapping[str, Split], sample: Sample, rule: SplitRule, salt: str) -> Split:
+    for name in (sample.subject, hide(sample.subject, salt)):
+        if name in given:
+            return given[name]
+    raise DataError(
+        f"subject {sample.subject} is not in the split file",
+        where=str(rule.file),
+        fix=f"add it, by this name or as {hide(sample.subject, salt)}, or drop data.split.file to split by hash",
+    )
 
 
-def _read(path: Path) -> dict[str, Split]:
+def read_split(path: Path) -> dict[str, Split]:
+    """Subject to split, from a JSON file.
+
+    Raises:
+        ConfigError: it cannot be read, or is something else.
+    """
+    fix = "give a split.json that an earlier run wrote, or drop data.split.file to split by hash"
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the split file cannot be read: {error}", where=str(path)) from error
+        raise ConfigError(f"the split file cannot be read: {error}", where=str(path), fix=fix) from error
+    if not isinstance(given, dict):
+        what = f"the split file must map subjects to splits, got a {type(given).__name__}"
+        raise ConfigError(what, where=str(path), fix=fix)
     wrong = sorted({str(split) for split in given.values()} - set(SPLITS))
     if wrong:
         raise ConfigError(f"unknown split {wrong[0]!r}", where=str(path), fix=f"use {', '.join(SPLITS)}")

@@ -36,10 +36,36 @@ def matching(root: Path, pattern: str) -> list[str]:
     return found
 
 
+def stored_in(volume: Path) -> list[Path]:
+    """The files that a volume consists of: a folder's, or a file and what its MetaImage header points at."""
+    if volume.is_dir():
+        return sorted(volume.iterdir())
+    if not volume.exists():
+        return []
+    if volume.suffix.lower() != ".mhd":
+        return [volume]
+    named = re.findall(r"(?m)^ElementDataFile\s*=\s*(\S+)", volume.read_text(encoding="latin-1"))
+    beside = [volume.with_name(name) for name in named if PurePosixPath(name).name == name]
+    return [volume, *(path for path in beside if path.is_file())]
+
+
 def stem(relative: str) -> str:
     """File name without its suffix, ``.nii.gz`` counting as one: ``a/b.c.nii.gz`` gives ``b.c``."""
     path = PurePosixPath(relative)
     return PurePosixPath(path.stem).stem if path.suffix == ".gz" else path.stem
+
+
+def checked_pattern(option: str, pattern: str, where: str) -> None:
+    """Refuse a glob that would look outside the root.
+
+    Raises:
+        ConfigError: with the pattern.
+    """
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise ConfigError(
+            f"{option}: {pattern!r} does not stay under the root", where=where, fix="for example 'imagesTr/*.nii.gz'"
+        )
 
 
 def checked_regex(pattern: str, where: str) -> None:
@@ -51,7 +77,8 @@ def checked_regex(pattern: str, where: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ConfigError(f"subject: {pattern!r} is not a regular expression: {error}", where=where) from error
+        fix = r"for example '(STS_\d+)/'"
+        raise ConfigError(f"subject: {pattern!r} is not a regular expression: {error}", where=where, fix=fix) from error
     if pattern and groups != 1:
         raise ConfigError(
             f"subject: {pattern!r} has {groups} groups, one is needed", where=where, fix=r"for example '(STS_\d+)/'"

@@ -47,11 +47,11 @@ class ImageFolder:
     def __post_init__(self) -> None:
         where = f"source {self.name}"
         if len(set(self.classes)) < len(self.classes):
-            raise ConfigError("classes: a class is listed twice", where=where)
+            raise ConfigError("classes: a class is listed twice", where=where, fix="list every class folder once")
         try:
             spacing_of(self.spacing_mm)
         except GeometryError as error:
-            raise ConfigError(f"spacing_mm: {error.what}", where=where) from error
+            raise ConfigError(f"spacing_mm: {error.what}", where=where, fix="give mm per pixel") from error
         checked_regex(self.subject, where)
 
     def files(self, root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -75,11 +76,12 @@ class LandmarkFile:
     def __post_init__(self) -> None:
         where = f"source {self.name}"
         if self.pixel_size_field and self.pixel_size_mm is not None:
-            raise ConfigError("give pixel_size_field or pixel_size_mm, not both", where=where)
+            raise ConfigError("give pixel_size_field or pixel_size_mm, not both", where=where, fix="drop one")
         if self.subject_field and self.subject:
-            raise ConfigError("give subject_field or subject, not both", where=where)
+            raise ConfigError("give subject_field or subject, not both", where=where, fix="drop one")
         if not self.distances and not self.angles:
-            raise ConfigError("distances and angles are both empty: there is nothing to measure", where=where)
+            what = "distances and angles are both empty: there is nothing to measure"
+            raise ConfigError(what, where=where, fix="for example distances: [[left, right]]")
         checked_regex(self.subject, where)
 
     def files(self, root: Path) -> Iterator[Path]:
@@ -172,7 +174,7 @@ class LandmarkFile:
         shift = 0.5 if self.point_origin == "centre" else 0.0
         points = {}
         for name, pair in self._raw_points(entry).items():
-            if pair is None or any(value in (None, "") for value in pair):
+            if pair is None or (isinstance(pair, (list, tuple)) and any(value in (None, "") for value in pair)):
                 continue
             first, second = _two_numbers(pair, f"the point {name!r}", where)
             y, x = (second, first) if self.point_order == "xy" else (first, second)
@@ -220,18 +222,22 @@ def _listed(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError as error:
         raise DataError("the landmark file does not exist", where=str(path), fix="check root and file") from error
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"the landmark file cannot be read: {error}", where=str(path)) from error
+        fix = "it must be a JSON list, or a table in CSV, in UTF-8"
+        raise DataError(f"the landmark file cannot be read: {error}", where=str(path), fix=fix) from error
     if not isinstance(found, list) or not found or not all(isinstance(entry, dict) for entry in found):
         fix = "write one JSON object, or one CSV row, per picture"
         raise DataError("expected a non-empty list of entries", where=str(path), fix=fix)
+    for number, entry in enumerate(found, start=1):
+        if None in entry:  # where csv keeps the values that have no column
+            raise DataError(f"row {number} has more values than the header", where=str(path), fix="correct the row")
     return found
 
 
 def _two_numbers(pair: Any, what: str, where: str) -> tuple[float, float]:
-    try:
-        values: Sequence[float] = [float(value) for value in pair]
-    except (TypeError, ValueError):
-        values = []
+    values: Sequence[float] = []
+    if isinstance(pair, (list, tuple)):  # a text would be taken for two digits
+        with suppress(TypeError, ValueError):
+            values = [float(value) for value in pair]
     if len(values) != 2 or not all(map(math.isfinite, values)):
         raise DataError(f"{what} must be two finite numbers, got {pair!r}", where=where, fix="correct the file")
     return values[0], values[1]

@@ -19,7 +19,7 @@ from medft_bm.core.volume import Plane, VolumeGeometry
 from medft_bm.imaging.read import Volume, read_geometry, read_volume
 from medft_bm.imaging.slices import safe_path, slice_array
 from medft_bm.imaging.windows import Window
-from medft_bm.sources.files import checked_regex, filled, matching, stem, subject_of
+from medft_bm.sources.files import checked_pattern, checked_regex, filled, matching, stem, stored_in, subject_of
 
 _FIELDS = ("folder", "parent", "name", "stem", "prefix")
 
@@ -63,20 +63,21 @@ class NiftiMasks:
 
     def __post_init__(self) -> None:
         where = f"source {self.name}"
-        unknown = sorted({key for _, key, _, _ in string.Formatter().parse(self.masks) if key} - set(_FIELDS))
-        if unknown:
-            raise ConfigError(f"masks: unknown field {unknown[0]!r}", where=where, fix=f"use {', '.join(_FIELDS)}")
+        checked_pattern("images", self.images, where)
+        _check_template(self.masks, where)
         if not self.labels or 0 in self.labels:
-            raise ConfigError("labels: name at least one mask value, and not 0 (background)", where=where)
+            what = "labels: name at least one mask value, and not 0 (background)"
+            raise ConfigError(what, where=where, fix="for example {1: liver}")
         if self.min_pixels < 1 or self.keep_every < 1 or not self.planes:
-            raise ConfigError("min_pixels and keep_every must be at least 1, and planes not empty", where=where)
+            what = "min_pixels and keep_every must be at least 1, and planes not empty"
+            raise ConfigError(what, where=where, fix="leave them out to take every axial slice")
         checked_regex(self.subject, where)
 
     def files(self, root: Path) -> Iterator[Path]:
-        """Every image and mask; for a DICOM folder its files."""
+        """Every image and mask; for a DICOM folder and a MetaImage header the files that hold the voxels."""
         for image in self.units(root):
             for path in (root / image, safe_path(root, self._mask_of(image))):
-                yield from sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+                yield from stored_in(path)
 
     def units(self, root: Path) -> list[str]:
         """Relative paths of the images.
@@ -160,6 +161,16 @@ class NiftiMasks:
             annotations=tuple(Region(name, area) for name, area in regions if area.sum() >= self.min_pixels),
             tags=filled({"modality": self.modality, "anatomy": self.anatomy, "plane": plane}),
         )
+
+
+def _check_template(template: str, where: str) -> None:
+    fix = f"the fields are {', '.join(f'{{{name}}}' for name in _FIELDS)}"
+    try:
+        fields = {key for _, key, _, _ in string.Formatter().parse(template) if key is not None}
+    except ValueError as error:
+        raise ConfigError(f"masks: {template!r} cannot be filled in: {error}", where=where, fix=fix) from error
+    for unknown in sorted(fields - set(_FIELDS)):
+        raise ConfigError(f"masks: unknown field {unknown!r}", where=where, fix=fix)
 
 
 def _require_same_grid(image: VolumeGeometry, mask: VolumeGeometry, where: str) -> None:

@@ -21,7 +21,7 @@ from medft_bm.sources.base import Source
 from medft_bm.sources.image_folder import ImageFolder
 from medft_bm.sources.landmarks import LandmarkFile
 from medft_bm.sources.nifti_masks import NiftiMasks
-from medft_bm.sources.phantom_images import ENDS, LABELS, TEXTURES, Style
+from medft_bm.sources.phantom_images import ENDS, GRADES, LABELS, Style
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Phantom:
         style: ``anatomy`` or plain ``shapes`` (see ``phantom_images.py``).
         subjects: how many patients to invent.
         images_per_subject: pictures each of them gets (heads and textures).
+        max_bodies: bodies at most in a volume; with one there is nothing to tell apart.
         seed: another seed is another cohort.
     """
 
@@ -45,6 +46,7 @@ class Phantom:
     style: Style = "anatomy"
     subjects: int = 20
     images_per_subject: int = 4
+    max_bodies: int = 3
     seed: int = 0
 
     def files(self, root: Path) -> Iterator[Path]:
@@ -90,7 +92,7 @@ class Phantom:
 
     def _volumes(self, folder: Path) -> None:
         for subject in range(self.subjects):
-            made = phantom_images.volume(self.style, self._random(subject))
+            made = phantom_images.volume(self.style, self._random(subject), self.max_bodies)
             place = folder / f"P{subject:05d}"
             place.mkdir()
             write_volume(place / "image.nii.gz", made.hu, made.geometry)
@@ -117,7 +119,7 @@ class Phantom:
         (folder / "landmarks.json").write_text(json.dumps(listed), encoding="utf-8")
 
     def _textures(self, folder: Path) -> None:
-        for name in TEXTURES[self.style]:
+        for name in GRADES:
             (folder / name).mkdir()
         for subject in range(self.subjects):
             rng = self._random(subject)
@@ -125,7 +127,7 @@ class Phantom:
             for number in range(self.images_per_subject):
                 class_id = int(rng.integers(4))
                 tile = phantom_images.texture(self.style, class_id, stain, rng)
-                place = folder / TEXTURES[self.style][class_id] / f"P{subject:05d}_{number}.png"
+                place = folder / GRADES[class_id] / f"P{subject:05d}_{number}.png"
                 Image.fromarray(tile).save(place)
 
     def _reader(self) -> Source:
@@ -152,4 +154,4 @@ class Phantom:
                 modality="ultrasound",
                 anatomy="head phantom" if self.style == "anatomy" else "test object",
             )
-        return ImageFolder(classes=TEXTURES[self.style], subject=r"(P\d+)_", modality="histology")
+        return ImageFolder(classes=GRADES, subject=r"(P\d+)_", modality="histology")

@@ -23,10 +23,8 @@ LABELS: dict[Style, dict[int, str]] = {
     "anatomy": {1: "liver", 2: "kidney", 3: "lesion"},
     "shapes": {1: "ball", 2: "block", 3: "hole"},
 }
-TEXTURES: dict[Style, tuple[str, ...]] = {
-    "anatomy": ("glands", "fibres", "nuclei", "fat"),
-    "shapes": ("rings", "stripes", "dots", "cells"),
-}
+GRADES = ("grade 1", "grade 2", "grade 3", "grade 4")
+"""Classes of textures in both styles, which mean other patterns in each: words alone carry nothing over."""
 ENDS: dict[Style, tuple[str, str, str, str]] = {
     "anatomy": ("forehead", "occiput", "left ear", "right ear"),
     "shapes": ("head", "tail", "left tip", "right tip"),
@@ -51,9 +49,16 @@ class PhantomHead:
     ends: dict[str, tuple[float, float]]
 
 
-def volume(style: Style, rng: np.random.Generator) -> PhantomVolume:
-    """A small CT-like volume with anisotropic voxels, stored in one of several orientations."""
-    shape = (int(rng.integers(60, 90)), int(rng.integers(52, 76)), int(rng.integers(8, 13)))
+def volume(style: Style, rng: np.random.Generator, max_bodies: int = 3) -> PhantomVolume:
+    """A small CT-like volume with anisotropic voxels, stored in one of several orientations.
+
+    Args:
+        style: see the module.
+        rng: the same generator gives the same volume.
+        max_bodies: the volume holds one to so many of the style's three bodies.
+    """
+    slices = rng.integers(8, 13) if style == "anatomy" else rng.integers(4, 6)
+    shape = (int(rng.integers(60, 90)), int(rng.integers(52, 76)), int(slices))
     spacing = np.array([rng.uniform(1.2, 1.7), rng.uniform(1.5, 2.1), rng.uniform(4, 6)])
     centre = (np.array(shape) - 1) / 2
     mm = [(np.arange(n) - c) * s for n, c, s in zip(shape, centre, spacing, strict=True)]
@@ -63,15 +68,15 @@ def volume(style: Style, rng: np.random.Generator) -> PhantomVolume:
     if style == "anatomy":
         hu[_ellipsoid(grid, np.zeros(3), extent * [0.95, 0.93, 9], 0.0)] = 40.0
     labels = np.zeros(shape, np.uint8)
-    for value, (body, level) in _bodies(style, grid, extent, rng).items():
+    for value, (body, level) in _bodies(style, max_bodies, grid, extent, rng).items():
         labels[body] = value
         hu[body] = level
-    hu += ndimage.gaussian_filter(rng.normal(0, 60, shape), 0.6) + rng.normal(0, 4, shape)
+    hu += ndimage.gaussian_filter(rng.normal(0, 40, shape), 0.6) + rng.normal(0, 4, shape)
     return _store(np.round(hu).astype(np.int16), labels, spacing, rng)
 
 
 def _bodies(
-    style: Style, grid: Sequence[Float], extent: Float, rng: np.random.Generator
+    style: Style, max_bodies: int, grid: Sequence[Float], extent: Float, rng: np.random.Generator
 ) -> dict[int, tuple[NDArray[np.bool_], float]]:
     def anywhere(low: tuple[float, float], high: tuple[float, float]) -> Float:
         return np.array([rng.uniform(low[0], high[0]), rng.uniform(low[1], high[1]), rng.uniform(-0.2, 0.2)]) * extent
@@ -81,22 +86,27 @@ def _bodies(
 
     turn = float(rng.uniform(0, np.pi))
     if style == "shapes":
-        ball = _ellipsoid(grid, anywhere((-0.7, -0.7), (0.7, 0.7)), radii(10, 24), turn)
-        block = _block(grid, anywhere((-0.6, -0.6), (0.6, 0.6)), radii(8, 22))
-        hole = _ellipsoid(grid, anywhere((-0.6, -0.6), (0.6, 0.6)), radii(6, 22), turn + 1)
+        place, long = (-0.6, -0.6), np.array([1, 1, 3])
+        ball = _ellipsoid(grid, anywhere(place, (0.6, 0.6)), radii(11, 30) * long, turn)
+        block = _block(grid, anywhere(place, (0.6, 0.6)), radii(9, 26))
+        hole = _ellipsoid(grid, anywhere(place, (0.6, 0.6)), radii(10, 26) * long, turn + 1)
         bodies = {
             1: (ball, rng.uniform(110, 150)),
             2: (block, rng.uniform(190, 220)),
             3: (hole, rng.uniform(-110, -70)),
         }
-        # Half of the volumes hold one body only: finding it is the first thing a blank model can learn.
-        shown = rng.permutation([1, 2, 3])[: rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2])]
-        return {value: bodies[value] for value in sorted(shown.tolist())}
-    # The liver is on the patient's right, which is image left once the slice is shown the radiological way.
-    liver = _ellipsoid(grid, anywhere((0.1, -0.45), (0.5, 0.45)), radii(17, 30), turn)
-    kidney = _ellipsoid(grid, anywhere((-0.6, -0.5), (-0.2, 0.5)), radii(9, 17), turn + 1)
-    lesion = _ellipsoid(grid, anywhere((-0.45, -0.45), (0.45, 0.45)), radii(6, 20), turn + 2)
-    return {1: (liver, rng.uniform(90, 115)), 2: (kidney, rng.uniform(170, 210)), 3: (lesion, rng.uniform(-50, -20))}
+    else:
+        # The liver is on the patient's right, which is image left once the slice is shown the radiological way.
+        liver = _ellipsoid(grid, anywhere((0.1, -0.45), (0.5, 0.45)), radii(17, 30), turn)
+        kidney = _ellipsoid(grid, anywhere((-0.6, -0.5), (-0.2, 0.5)), radii(9, 17), turn + 1)
+        lesion = _ellipsoid(grid, anywhere((-0.45, -0.45), (0.45, 0.45)), radii(6, 20), turn + 2)
+        bodies = {
+            1: (liver, rng.uniform(90, 115)),
+            2: (kidney, rng.uniform(170, 210)),
+            3: (lesion, rng.uniform(-50, -20)),
+        }
+    shown = rng.permutation([1, 2, 3])[: rng.integers(1, max_bodies + 1)]
+    return {value: bodies[value] for value in sorted(shown.tolist())}
 
 
 def _ellipsoid(grid: Sequence[Float], centre: Float, radii: Float, turn: float) -> NDArray[np.bool_]:
@@ -149,10 +159,11 @@ def head(style: Style, rng: np.random.Generator) -> PhantomHead:
 
 
 def texture(style: Style, class_id: int, stain: Float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """An RGB tile ``(h, w, 3)`` of one class; ``stain`` (3,) in 0..1 is the subject's own colour."""
+    """An RGB tile ``(h, w, 3)`` of one grade; ``stain`` (3,) in 0..1 is the subject's own colour."""
     h, w = 72, 96
     noise = rng.normal(0, 1, (h, w))
-    pattern = (_rings, _stripes, _dots, _cells)[class_id](h, w, rng)
+    patterns = (_rings, _stripes, _dots, _cells) if style == "anatomy" else (_dots, _cells, _rings, _stripes)
+    pattern = patterns[class_id](h, w, rng)
     pattern = 0.85 * pattern + 0.15 * (ndimage.gaussian_filter(noise, 1.2) * 2 + 0.5)
     dark = stain[None, None] if style == "anatomy" else np.array([0.1, 0.1, 0.1])
     light = np.array([0.96, 0.86, 0.93]) if style == "anatomy" else np.array([0.9, 0.9, 0.9])

@@ -58,8 +58,8 @@ class LesionSize:
                 continue
             try:
                 axes = lesion_axes(region.mask, record.spacing)
-            except GeometryError as error:
-                skip(what, error.what)
+            except GeometryError:
+                skip(what, "its pixels do not determine an ellipse")
                 continue
             if axes_mm(axes, record.spacing)[1] < self.min_axis_mm:
                 skip(what, f"minor axis under {self.min_axis_mm} mm")

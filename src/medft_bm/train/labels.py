@@ -71,6 +71,12 @@ def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport
 
 def _marks(trainer: Any) -> Marks:
     ends = trainer.model.generation_config.eos_token_id
+    if ends is None:
+        raise MedftError(
+            "the model does not say which token ends a turn, so it could never learn to stop",
+            where="generation_config.json",
+            fix="set eos_token_id there, as the published checkpoint has it",
+        )
     return Marks(trainer.model.config.image_token_id, frozenset([ends] if isinstance(ends, int) else ends))
 
 

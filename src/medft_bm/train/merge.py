@@ -8,13 +8,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medft_bm.core.errors import DataError
+from medft_bm.core.errors import DataError, MedftError
 from medft_bm.models.base import Loaded, ModelFamily
 from medft_bm.models.loading import on_device, resolve_dtype, save_processor, with_adapter
 from medft_bm.train.folders import staged
-from medft_bm.train.parity import Parity, Probes, compare
+from medft_bm.train.parity import NOISE, Parity, Probes, compare
 
 if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Item
@@ -70,32 +70,54 @@ def merge_adapter(
         MedftError: the logits differ by more than rounding explains.
     """
     if not probes:
-        raise DataError("comparing the merged model needs at least one prepared row")
+        fix = "see data.limit and data.split"
+        raise DataError("comparing the merged model needs at least one prepared row", where=str(out), fix=fix)
     stored_dtype = resolve_dtype(dtype)
     loaded = on_device(family.load(base, revision=revision, dtype="float32", attention="sdpa"))
     questions = Probes.encode(loaded, probes)
     before = questions.logits(loaded.model)
     adapted = with_adapter(loaded, adapter).model
     wanted = questions.logits(adapted)
-    model = adapted.merge_and_unload(safe_merge=True)
+    model = _folded(adapted, adapter)
     merged = questions.logits(model)
-    model = _stored(model, stored_dtype)
-    rounded = questions.logits(model)
+    rounded = questions.logits(_stored(model, stored_dtype))
     with staged(out) as draft:
         _save(Loaded(model, loaded.processor), draft)
         again = on_device(family.load(str(draft), revision=None, dtype=stored_dtype, attention="sdpa"))
         reread = Probes.encode(again, probes).logits(again.model)
-        report = MergeReport(
-            folder=out,
-            dtype=stored_dtype,
-            effect=compare(before, wanted).largest,
-            merged=compare(wanted, merged).required("float32", "the merged model", adapter),
-            stored=compare(merged, rounded).required(stored_dtype, "the stored model", adapter),
-            reloaded=compare(rounded, reread).required("float32", "the model read back from disk", adapter),
-        )
+        report = _judged(out, stored_dtype, adapter, Said(before, wanted, merged, rounded, reread))
         _write(report, draft / "merge_report.json")
     _say(report)
     return report
+
+
+class Said(NamedTuple):
+    """Logits of one model at five stages of its way."""
+
+    base: Any
+    adapted: Any
+    merged: Any
+    stored: Any
+    reloaded: Any
+
+
+def _judged(out: Path, dtype: str, adapter: Path, said: Said) -> MergeReport:
+    effect = compare(said.base, said.adapted).largest
+    return MergeReport(
+        folder=out,
+        dtype=dtype,
+        effect=effect,
+        merged=compare(said.adapted, said.merged).required("float32", "the merged model", adapter, effect),
+        stored=compare(said.merged, said.stored).required(dtype, "the stored model", adapter),
+        reloaded=compare(said.stored, said.reloaded).required("float32", "the model read back from disk", adapter),
+    )
+
+
+def _folded(adapted: Any, adapter: Path) -> Any:
+    try:
+        return adapted.merge_and_unload(safe_merge=True)
+    except ValueError as error:  # a weight that is no number
+        raise MedftError(f"the merge failed: {error}", where=str(adapter), fix="train again") from error
 
 
 def _stored(model: Any, dtype: str) -> Any:
@@ -127,5 +149,5 @@ def _say(report: MergeReport) -> None:
         report.stored.largest,
         report.reloaded.largest,
     )
-    if report.effect == 0:
-        log.warning("the adapter changes nothing: was it trained?")
+    if report.effect <= NOISE * max(1.0, report.merged.scale):
+        log.warning("the adapter changes next to nothing: was it trained?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,10 @@ TOLERANCES = {
 }
 
 
+NOISE = 1e-4
+"""Share of the largest logit below which arithmetic in float32 cannot be told from an effect."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """How far apart two sets of logits are.
@@ -53,20 +58,28 @@ class Parity:
     agreement: float
     positions: int
 
-    def required(self, dtype: str, what: str, where: Path) -> Parity:
+    def required(self, dtype: str, what: str, where: Path, effect: float = math.inf) -> Parity:
         """This parity, if it is within the tolerance of ``dtype``.
+
+        Args:
+            dtype: of the arithmetic.
+            what: is compared.
+            where: it comes from.
+            effect: change of a logit that must not be lost: the difference may be a tenth of it. An adapter that
+                hardly changes its base could otherwise be left out unnoticed.
 
         Raises:
             MedftError: it is not.
         """
-        allowed = TOLERANCES[dtype]
+        allowed, scale = TOLERANCES[dtype], max(1.0, self.scale)
+        most = min(allowed.share * scale, max(effect / 10, NOISE * scale))
         # Written so that a NaN fails.
-        if self.largest <= allowed.share * max(1.0, self.scale) and self.agreement >= allowed.agreement:
+        if self.largest <= most and self.agreement >= allowed.agreement:
             return self
         raise MedftError(
             f"{what} does not say the same: logits differ by up to {self.largest:.3g} where the largest is "
             f"{self.scale:.3g}, and {self.agreement:.1%} of {self.positions} positions agree on the next token "
-            f"(allowed: {allowed.share:g} of the largest, {allowed.agreement:.1%})",
+            f"(allowed: {most:.3g}, {allowed.agreement:.1%})",
             where=str(where),
             fix="nothing was written; check that base model and adapter belong together",
         )
@@ -104,7 +117,9 @@ class Probes:
 
 
 def compare(reference: Any, other: Any) -> Parity:
-    """Largest difference and agreement of two sets of logits of one shape."""
+    """Largest difference and agreement of two sets of logits; of another shape they agree nowhere."""
+    if reference.shape != other.shape:  # another template or vocabulary
+        return Parity(math.inf, float(reference.abs().max()), 0.0, len(reference))
     return Parity(
         largest=float((reference - other).abs().max()),
         scale=float(reference.abs().max()),

@@ -44,8 +44,7 @@ def train_model(prepared: Prepared, family: ModelFamily, config: Config) -> Path
         DataError: no training rows.
         MedftError: a label is wrong, an adapter is missing, or the loss is no number.
     """
-    out = config.run.folder / ("adapter" if config.train.method == "lora" else "model")
-    _check_fresh(config.run.folder, out)
+    out = require_fresh(config)
     if not len(prepared.rows("train")):
         raise DataError("there are no training rows", where=str(prepared.folder), fix="see data.limit and data.split")
     # First of all, because it joins the processes together: DeepSpeed has to know them before a model is made.
@@ -125,15 +124,21 @@ def save_result(trainer: Any, out: Path) -> Path:
     return out
 
 
-def _check_fresh(run: Path, out: Path) -> None:
-    checkpoints = checkpoints_folder(run)
-    for folder in (out, checkpoints):
+def require_fresh(config: Config) -> Path:
+    """Where a training will put its adapter or model.
+
+    Raises:
+        ConfigError: the run folder already holds a training.
+    """
+    out = config.run.folder / ("adapter" if config.train.method == "lora" else "model")
+    for folder in (out, checkpoints_folder(config.run.folder)):
         if folder.is_dir() and any(folder.iterdir()):
             raise ConfigError(
                 "the run folder already holds a training",
                 where=str(folder),
                 fix="set run.folder to a new folder, or remove this one",
             )
+    return out
 
 
 def _start_logs(run: Path, processes: int) -> None:

@@ -71,7 +71,7 @@ def check_sft_names(sft: Mapping[str, Any], known: set[str]) -> None:
         elif name not in known:
             problems.append(f"{name} is no field of SFTConfig{did_you_mean(name, known)}")
     if problems:
-        raise ConfigError("; ".join(problems), where="train.sft")
+        raise ConfigError("; ".join(problems), where="train.sft", fix="remove or correct them")
 
 
 def sft_config(config: Config, *, validate: bool) -> Any:
@@ -102,10 +102,12 @@ def sft_config(config: Config, *, validate: bool) -> Any:
     try:
         made = SFTConfig(**settings)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"SFTConfig refuses the settings: {error}", where="train") from error
+        fix = "correct that field, in train or in train.sft"
+        raise ConfigError(f"SFTConfig refuses the settings: {error}", where="train", fix=fix) from error
     if made.n_gpu > 1:
         raise ConfigError(
             f"{made.n_gpu} GPUs are visible to one process",
+            where="CUDA_VISIBLE_DEVICES",
             fix="start with `accelerate launch -m medft_bm.cli.main train ...`, or set CUDA_VISIBLE_DEVICES to one",
         )
     return made
