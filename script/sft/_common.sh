@@ -49,7 +49,7 @@ collect_words() { # EXTRA_WORD...
   word data.limit_per_task.train LIMIT_PER_TASK_TRAIN
   word data.limit_per_task.validation LIMIT_PER_TASK_VALIDATION
   word data.limit_per_task.test LIMIT_PER_TASK_TEST
-  word data.workers WORKERS
+  word prepare.workers WORKERS
   word train.method METHOD
   # A mix that counts in steps would not look at epochs.
   if [[ -n $EPOCHS && -z $MAX_STEPS ]]; then MAX_STEPS=-1; fi

@@ -338,7 +338,7 @@ def test_an_empty_mask_among_others_is_left_out_and_counted(medft, bench):
     done = medft("prepare", bench.config())
 
     assert done.code == 0, done.err
-    assert "detection/nifti_masks: left out 1: empty mask" in done.err
+    assert "detection/nifti_masks: left out 1: empty mask" in done.out
 
 
 @pytest.mark.parametrize("which", ["image", "mask"])

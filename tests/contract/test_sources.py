@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.sources.medvision_plans import write_hippocampus
 
 from medft_bm.core.geometry import Size, Spacing
-from medft_bm.core.records import ClassLabel, Landmarks, Region
+from medft_bm.core.records import BoxLabel, ClassLabel, Landmarks, Region
 from medft_bm.imaging.slices import render, safe_path
 from medft_bm.sources import SOURCES, load_source
 
@@ -29,6 +31,12 @@ CASES = [
     Case("breakhis", "A_breakhis", {"reading": "binary", "magnification": [100, 200]}),
     Case("image_folder", "A_breakhis/patient_unknown/benign", {"spacing_mm": [0.7, 2.5]}),
     Case(
+        "image_folder",
+        "A_breakhis",
+        {"table": "manifest.csv", "image_column": "file", "label_column": "binary", "tags": {"stain": "code"}},
+    ),
+    Case("hf_dataset", "A_breakhis", {"path": "saved", "label_column": "binary"}),
+    Case(
         "landmarks",
         "C_hc18",
         {
@@ -40,6 +48,11 @@ CASES = [
             "subject_field": "group",
             "distances": [["major_1", "major_2"]],
         },
+    ),
+    Case(
+        "medvision",
+        "B_msd_hippocampus",
+        {"version": "1.0.0", "tasks": ["Hippo_BoxSize_Task01_Axial", "Hippo_BoxCoordinate_Task01_Sagittal"]},
     ),
     Case(
         "nifti_masks",
@@ -73,8 +86,22 @@ def case(request) -> Case:
 
 
 @pytest.fixture
-def root(case, real_data):
-    return real_data / case.folder
+def root(case, real_data, tmp_path):
+    """The real folder itself, or what was made of it for a source that writes below its root."""
+    if case.source == "medvision":
+        write_hippocampus(real_data, tmp_path)
+        return tmp_path
+    if case.source != "hf_dataset":
+        return real_data / case.folder
+    hf = pytest.importorskip("datasets")
+    with (real_data / case.folder / "manifest.csv").open(newline="") as stream:
+        rows = [
+            {"image": {"bytes": (real_data / case.folder / row["file"]).read_bytes(), "path": None}, **row}
+            for row in csv.DictReader(stream)
+        ]
+    hf.disable_progress_bars()
+    hf.Dataset.from_list(rows).cast_column("image", hf.Image()).save_to_disk(tmp_path / "saved")
+    return tmp_path
 
 
 @pytest.fixture
@@ -93,7 +120,7 @@ def records(source, root):
 
 def test_every_registered_source_that_reads_files_is_tried_here():
     reading = {name for name in SOURCES.names() if not SOURCES.get(name).makes_its_data}
-    assert reading == {case.source for case in CASES}
+    assert reading <= {case.source for case in CASES}
 
 
 def test_every_source_says_what_it_is():
@@ -156,6 +183,10 @@ def test_annotations_fit_the_image_they_belong_to(records):
                     assert mask.dtype == np.bool_
                     assert Size(*mask.shape) == record.size
                     assert mask.any()
+                case BoxLabel(label=label, box=box):
+                    assert label
+                    assert 0 <= box.y0 < box.y1 <= record.size.h
+                    assert 0 <= box.x0 < box.x1 <= record.size.w
                 case Landmarks(points=points):
                     assert all(0 <= y <= record.size.h and 0 <= x <= record.size.w for y, x in points.values())
                 case ClassLabel(class_id=class_id, classes=classes):

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from medft_bm.core.geometry import PixelMap, Size, Spacing
-from medft_bm.core.records import ClassLabel, Landmarks, Record, Region
+from medft_bm.core.ellipse import LesionAxes
+from medft_bm.core.errors import ConfigError
+from medft_bm.core.geometry import Box, PixelMap, Size, Spacing
+from medft_bm.core.records import AxesLabel, BoxLabel, ClassLabel, Landmarks, Record, Region, Stated
 from medft_bm.core.types import ImageRef, Sample, View
 from medft_bm.tasks import TASKS, load_task
 from medft_bm.tasks.base import Task
 
 SIZE, SPACING = Size(60, 84), Spacing(y=0.7, x=2.5)
-OPTIONS = {"angle_distance": [{}, {"measure": "angle"}, {"measure": "angle", "directed": True}]}
+PRESET = {"preset": "medvision-v1.0.0"}
+OPTIONS = {
+    "angle_distance": [
+        {},
+        {"measure": "angle"},
+        {"measure": "angle", "directed": True},
+        PRESET,
+        {"measure": "angle", **PRESET},
+    ],
+    "detection": [{}, {"origin": "lower_left"}, {"min_side_mm": 2.0, "coordinates": "pixel"}, PRESET],
+    "lesion_size": [{}, PRESET],
+}
 CASES = [(name, options) for name in TASKS.names() for options in OPTIONS.get(name, [{}])]
 
 
@@ -30,7 +43,10 @@ def _mask(*ellipses: tuple[float, float, float, float]) -> np.ndarray:
     return np.any(inside, axis=0)
 
 
-def _record(index: int) -> Record:
+def _record(index: int, preset: str = "") -> Record:
+    lines = (("a", "b"), ("c", "d"))
+    stated = {lines[:1]: Stated(40.2 + index, "base"), lines: Stated(71.5)} if preset else {}
+    ends = LesionAxes(((5.0, 4.0), (35.0, 4.0 + index)), ((20.0, 2.0), (21.0, 6.0)))
     points = {"a": (10.5, 20.25), "b": (50.0, 31.0), "c": (12.0, 70.0), "d": (44.4, 3.3)}
     return Record(
         subject=f"s{index}",
@@ -41,9 +57,12 @@ def _record(index: int) -> Record:
             ClassLabel(index % 3, ("fat", "muscle", "bone")),
             Region("liver", _mask((25 + index, 40, 13, 7))),
             Region("lesion", _mask((30, 20 + index, 6, 11))),
-            Landmarks(points, (("a", "b"), ("c", "d")), ((("a", "b"), ("c", "d")), (("b", "a"), ("c", "d")))),
+            BoxLabel("kidney", Box(3.0, 8.0, 31.0 + index, 50.0)),
+            AxesLabel("node", 22.25, 11.5 + index),
+            AxesLabel("cyst", 21.0, 10.0, ends),
+            Landmarks(points, lines, (lines, (("b", "a"), ("c", "d"))), stated),
         ),
-        tags={"modality": "CT", "plane": "axial", "anatomy": "thigh"},
+        tags={"modality": "CT", "plane": "axial", "anatomy": "thigh", **({"preset": preset} if preset else {})},
     )
 
 
@@ -59,7 +78,8 @@ VIEWS = [_view(Size(896, 896)), _view(Size(56, 84), "pixel"), _view(Size(700, 25
 def asked(request) -> Asked:
     name, options = request.param
     task = load_task(name, options)
-    samples = [sample for i in range(5) for sample in task.samples(_record(i), "part", _refuse)]
+    preset = options.get("preset", "")
+    samples = [sample for i in range(5) for sample in task.samples(_record(i, preset), "part", _refuse)]
     assert samples, "the record has something for every task"
     return Asked(task, samples)
 
@@ -113,7 +133,10 @@ def test_prompts_state_the_pixels_of_the_view_and_never_the_answer(asked):
     view = VIEWS[2]
     for sample in asked.samples:
         prompt = asked.task.prompt(sample, view)
-        if asked.task.unit:
+        if sample.tags.get("preset"):
+            stated = f"{2.5 * 84 / 252:.3f} mm wide and {0.7 * 60 / 700:.3f} mm high"
+            assert (stated in prompt) == bool(asked.task.unit)
+        elif asked.task.unit:
             assert "252 pixels wide and 700 pixels high" in prompt
             assert f"{2.5 * 84 / 252:.4g} mm wide and {0.7 * 60 / 700:.4g} mm high" in prompt
         if asked.task.name != "classification":
@@ -121,7 +144,8 @@ def test_prompts_state_the_pixels_of_the_view_and_never_the_answer(asked):
 
 
 def test_uids_are_unique_and_the_same_each_time(asked):
-    again = [sample.uid for i in range(5) for sample in asked.task.samples(_record(i), "part", _refuse)]
+    preset = asked.samples[0].tags.get("preset", "")
+    again = [sample.uid for i in range(5) for sample in asked.task.samples(_record(i, preset), "part", _refuse)]
     assert [sample.uid for sample in asked.samples] == again
     assert len(set(again)) == len(again)
 
@@ -145,5 +169,17 @@ def test_a_baseline_with_nothing_to_learn_from_gives_no_answer(asked):
 
 
 def test_a_record_without_annotations_asks_nothing(asked):
-    bare = Record("s", ImageRef("v.nii.gz", 2, 0), SIZE, SPACING, ())
+    bare = Record("s", ImageRef("v.nii.gz", 2, 0), SIZE, SPACING, (), asked.samples[0].tags)
     assert list(asked.task.samples(bare, "part", _refuse)) == []
+
+
+def test_a_preset_goes_with_samples_of_that_preset_alone(asked):
+    made = asked.samples[0].tags.get("preset", "")
+    if asked.task.name == "classification":
+        pytest.skip("has no preset")
+    other = _record(0, "" if made else PRESET["preset"])
+    with pytest.raises(ConfigError, match="preset") as caught:
+        list(asked.task.samples(other, "part", _refuse))
+    assert "same preset" in caught.value.fix
+    with pytest.raises(ConfigError, match="preset"):
+        asked.task.prompt(replace(asked.samples[0], tags=other.tags), VIEWS[0])

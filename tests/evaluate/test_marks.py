@@ -75,6 +75,14 @@ def test_a_class_and_a_truth_of_a_plug_in_task_have_no_marks():
         assert predicted_marks(sample(truth), 1) == []
 
 
+def test_a_lesion_of_stated_lengths_alone_has_no_place_to_be_drawn_at():
+    stated = sample({"major_mm": 21.0, "minor_mm": 9.5, "label": "tumour"})
+    assert truth_marks(stated) == []
+    assert predicted_marks(stated, [20.0, 10.0]) == []
+    placed = sample({"major_mm": 21.0, "minor_mm": 9.5, **LESION})
+    assert [mark.yx.tolist() for mark in truth_marks(placed)] == [LESION["major"], LESION["minor"]]
+
+
 @pytest.mark.parametrize(
     ("width_mm", "bar_mm"), [(40, 10), (39.9, 5), (180, 20), (200, 50), (7, 1), (0.9, 0.2), (4000, 1000)]
 )

@@ -56,11 +56,12 @@ def test_the_patients_right_anterior_top_corner_is_the_first_pixel_on_screen(tmp
 
 def test_the_array_outlives_the_image_it_came_from(tmp_path, itk_image):
     SimpleITK.WriteImage(itk_image, str(tmp_path / "a.nrrd"))
-    volume = read_volume(tmp_path / "a.nrrd")
-    for _ in range(5):
-        read_volume(tmp_path / "a.nrrd")
-    assert (volume.array == SimpleITK.GetArrayFromImage(itk_image).T).all()
-    assert not volume.array.flags.writeable
+    arrays = [read_volume(tmp_path / "a.nrrd").array for _ in range(5)]
+    assert len({array.ctypes.data for array in arrays}) == 5  # freed memory would be given out again
+    assert all((array == SimpleITK.GetArrayFromImage(itk_image).T).all() for array in arrays)
+    assert not arrays[0].flags.writeable
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        arrays[0].setflags(write=True)
 
 
 @pytest.mark.parametrize("suffix", ["nrrd", "mha"])

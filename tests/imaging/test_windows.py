@@ -6,6 +6,39 @@ import pytest
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.imaging.windows import WINDOWS, apply_window
 
+HOUNSFIELD = {"ct_soft_tissue": (-160, 240), "ct_lung": (-1350, 150), "ct_bone": (-500, 1300), "ct_brain": (0, 80)}
+
+
+def by_arithmetic(array: np.ndarray, name: str) -> np.ndarray:
+    """The definition, in double precision on every pixel."""
+    low, high = HOUNSFIELD.get(name) or np.percentile(array, (0.5, 99.5) if name == "percentile" else (0, 100))
+    grey = (array.astype(np.float64) - low) * (255.0 / (high - low))
+    return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint16])
+@pytest.mark.parametrize("name", WINDOWS[1:])
+def test_every_value_that_a_type_can_hold_is_shown_as_the_definition_says(name, kind):
+    limits = np.iinfo(kind)
+    values = np.arange(limits.min, limits.max + 1).astype(kind).reshape(-1, 128)
+    for array in (values, values[::-1, ::3], values.T.astype(np.int32), values.astype(np.float32)):
+        assert (apply_window(array, name) == by_arithmetic(array, name)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (35, 50), (240, 180), (131, 129, 3)])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint32, np.float32, np.float64, ">i2"])
+def test_large_and_small_images_of_every_type_are_shown_as_the_definition_says(shape, kind):
+    rng = np.random.default_rng(7)
+    for spread in (3, 60, 900):
+        drawn = np.clip(rng.normal(100, spread, shape), 0, 255 if kind == np.uint8 else 30000)
+        if np.dtype(kind).kind == "i":
+            drawn = drawn - 500
+        array = drawn.astype(kind)
+        for name in WINDOWS[1:]:
+            if name not in HOUNSFIELD and array.size == 1:
+                continue
+            assert (apply_window(array, name) == by_arithmetic(array, name)).all()
+
 
 def test_hounsfield_windows_put_their_edges_at_black_and_white_and_their_level_in_the_middle():
     for name, level, width in (

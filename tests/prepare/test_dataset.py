@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from datasets import Dataset, load_from_disk
 
+from medft_bm.config.schema import Prepare
 from medft_bm.core.errors import DataError
 from medft_bm.core.geometry import Size
 from medft_bm.core.types import SPLITS
 from medft_bm.models.gemma3 import Gemma3
-from medft_bm.prepare.dataset import open_prepared, prepare_dataset
+from medft_bm.prepare.dataset import Prepared, open_prepared, prepare_dataset
 
 from .conftest import data, mix
 
@@ -117,7 +118,7 @@ def test_it_opens_with_plain_datasets_anywhere(prepared, tmp_path):
     elsewhere = tmp_path / "copied"
     shutil.copytree(prepared.folder, elsewhere)
     rows = load_from_disk(str(elsewhere))["train"]
-    images = Dataset.from_file(str(elsewhere / "images.arrow"))
+    images = Dataset.from_file(str(elsewhere / "images" / "00000.arrow"))
     assert images[rows[0]["image"]]["image"].width > 1
     for here, there in zip(prepared.items("test"), open_prepared(elsewhere).items("test"), strict=True):
         assert (here.uid, here.sample, here.view) == (there.uid, there.sample, there.view)
@@ -142,8 +143,12 @@ def test_a_second_call_builds_nothing(prepared, folder, family):
 def test_another_family_costs_text_only(prepared, folder):
     other = prepare_dataset(data(folder), Gemma3(Size(128, 128), 64))
     assert other.folder != prepared.folder
-    assert len(list((folder / "cache" / "samples").glob("*/images.arrow"))) == 1
-    assert (other.folder / "images.arrow").read_bytes() == (prepared.folder / "images.arrow").read_bytes()
+    assert len(list((folder / "cache" / "samples").glob("*/images"))) == 1
+    assert pictures(other) == pictures(prepared)
+
+
+def pictures(made: Prepared) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((made.folder / "images").iterdir())]
 
 
 @pytest.mark.parametrize(
@@ -160,9 +165,19 @@ def test_every_fact_that_changes_rows_changes_the_folder(prepared, folder, famil
     assert prepare_dataset(data(folder, **changes), family).folder != prepared.folder
 
 
-def test_workers_do_not_change_a_byte(prepared, folder, family, tmp_path):
-    several = prepare_dataset(data(folder, workers=2, cache=tmp_path), family)
-    assert (several.folder / "images.arrow").read_bytes() == (prepared.folder / "images.arrow").read_bytes()
+@pytest.mark.parametrize("how", [{"workers": 2}, {"engine": "ray", "workers": 2}], ids=["processes", "ray"])
+def test_the_engine_does_not_change_a_byte(prepared, folder, family, tmp_path, monkeypatch, how):
+    if how.get("engine") == "ray":
+        pytest.importorskip("ray", reason="the extra `ray` is not installed")
+        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    for stage in ("samples", "rows"):  # as if there were much to do
+        monkeypatch.setattr(f"medft_bm.prepare.{stage}.WORTH_PROCESSES", 0)
+    several = prepare_dataset(data(folder, cache=tmp_path), family, Prepare(**how))
+    files = sorted(path.relative_to(prepared.folder) for path in prepared.folder.rglob("*.arrow"))
+    assert len(files) == 4
+    for file in files:
+        assert (several.folder / file).read_bytes() == (prepared.folder / file).read_bytes(), file
+    assert several.manifest == prepared.manifest
 
 
 def test_limits_apply_per_task_then_in_total_and_too_large_ones_use_all(folder, family, caplog):
@@ -195,7 +210,7 @@ def test_limit_zero_everywhere_is_one_clear_error_and_leaves_no_entry(folder, fa
     nothing = {"train": 0, "validation": 0, "test": 0}
     with pytest.raises(DataError, match=r"none of the \d+ samples is left"):
         prepare_dataset(data(folder, cache=tmp_path, limit=nothing), family)
-    assert [path for path in (tmp_path / "samples").iterdir() if not path.name.endswith(".lock")] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_missing_root_is_named(tmp_path, family):

@@ -93,8 +93,9 @@ def touch(raw: Path) -> None:
 def add(raw: Path) -> None:
     for file in raw.glob("p3_*"):
         shutil.copy2(file, raw / file.name.replace("p3", "p9"))
-    header = raw / "p9_image.mhd"
+    header, voxels = raw / "p9_image.mhd", raw / "p9_image.raw"
     header.write_text(header.read_text().replace("p3_", "p9_"))
+    voxels.write_bytes(voxels.read_bytes()[::-1])  # a copy under another name would be refused
 
 
 def overwrite_the_voxels_beside_a_header(raw: Path) -> None:
@@ -120,10 +121,10 @@ def test_another_content_of_the_split_file_is_another_entry_and_another_layout_o
     assert make(raw, split={"file": path}).folder.name != first
 
 
-def test_the_place_of_the_raw_data_and_the_number_of_workers_do_not_matter(raw, tmp_path):
+def test_the_place_of_the_raw_data_does_not_matter(raw, tmp_path):
     before = make(raw).folder.name
     moved = Path(shutil.copytree(raw, tmp_path / "moved"))
-    assert make(moved, workers=2).folder.name == before
+    assert make(moved).folder.name == before
 
 
 def test_the_salt_is_not_written_down(raw):

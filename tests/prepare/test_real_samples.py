@@ -17,7 +17,8 @@ from medft_bm.core.types import SPLITS
 from medft_bm.models.gemma3 import Gemma3
 from medft_bm.models.qwen2_5_vl import Qwen25VL
 from medft_bm.prepare.dataset import prepare_dataset
-from medft_bm.prepare.samples import ask, hide
+from medft_bm.prepare.index import ask
+from medft_bm.prepare.split import hide
 from medft_bm.tasks.angle_distance import measure
 
 

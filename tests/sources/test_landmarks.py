@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import locale
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image
 
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import Size, Spacing, angle_deg, length_mm
+from medft_bm.imaging.slices import render
 
 HC18 = {
     "file": "landmarks_derived.json",
@@ -159,8 +162,38 @@ def test_broken_lists_are_refused(read, listed, tmp_path):
         {**OPTIONS, "pixel_size_field": "mm", "pixel_size_mm": 1.0},
         {**OPTIONS, "subject_field": "who", "subject": "(a)"},
         {**OPTIONS, "point_origin": "edge"},
+        {**OPTIONS, "point_space": "scanner"},
+        {**OPTIONS, "planes": []},
+        {**OPTIONS, "plane_field": "plane"},
+        {**OPTIONS, "slice_field": "slice", "planes": ["axial", "coronal"]},
+        {**OPTIONS, "tag_fields": {"plane": "site"}},
     ],
 )
 def test_options_that_contradict_each_other_are_config_errors(read, listed, options):
     with pytest.raises(ConfigError):
         read("landmarks", listed(ONE), **options)
+
+
+def test_tags_are_read_from_fields(read, listed):
+    (record,) = read("landmarks", listed(ONE), **OPTIONS, tag_fields={"site": "who"}, modality="photo")
+    assert record.tags == {"site": "7", "modality": "photo"}
+    with pytest.raises(DataError, match="no field 'whom'; did you mean 'who'"):
+        read("landmarks", listed(ONE), **OPTIONS, tag_fields={"site": "whom"})
+
+
+def test_an_x_ray_takes_its_pixel_size_from_its_header(read, listed, tmp_path):
+    kept = locale.setlocale(locale.LC_ALL)
+    image = SimpleITK.GetImageFromArray(np.arange(1200, dtype=np.uint16).reshape(30, 40))
+    image.SetMetaData("0008|0060", "DX")
+    image.SetMetaData("0028|0030", "0.31\\0.17")
+    SimpleITK.WriteImage(image, str(tmp_path / "hand.dcm"))
+    locale.setlocale(locale.LC_ALL, kept)  # writing DICOM leaves the process in the locale C
+    entry = {"image": "hand.dcm", "points": {"top": [3, 4], "low": [3, 24]}}
+    options = {"file": "points.json", "distances": [["top", "low"]], "window": "min_max"}
+    (record,) = read("landmarks", listed(entry), **options)
+    assert (record.size, record.spacing) == (Size(30, 40), Spacing(y=0.31, x=0.17))
+    points = record.annotations[0].points
+    assert length_mm([points["top"], points["low"]], record.spacing) == pytest.approx(20 * 0.31)
+    assert next(render(tmp_path, [record.image])).shape == (30, 40)
+    (record,) = read("landmarks", listed(entry), **options, pixel_size_mm=0.5)
+    assert record.spacing == Spacing(0.5, 0.5)

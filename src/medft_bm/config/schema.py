@@ -57,6 +57,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
+class Limits(Section):
+    """At most so many samples per split; null or -1 keeps all, 0 drops the split."""
+
+    train: Limit = None
+    """Training samples kept."""
+    validation: Limit = None
+    """Validation samples kept."""
+    test: Limit = None
+    """Test samples kept."""
+
+
 class Part(Section):
     """One task on one source."""
 
@@ -72,6 +83,10 @@ class Part(Section):
     """Options of the source."""
     root: FilePath | None = None
     """Folder of this part's raw data, relative to data.root."""
+    limit: Limits = Limits()
+    """At most so many samples of this part; wins over data.limit_per_source."""
+    balance: bool = False
+    """Keep as many samples of every label as there are of the rarest, split by split."""
 
     @model_validator(mode="before")
     @classmethod
@@ -79,17 +94,6 @@ class Part(Section):
         if isinstance(data, dict) and not data.get("name") and "task" in data and "source" in data:
             return {**data, "name": f"{data['task']}/{data['source']}"}
         return data
-
-
-class Limits(Section):
-    """At most so many samples per split; null or -1 keeps all, 0 drops the split."""
-
-    train: Limit = None
-    """Training samples kept."""
-    validation: Limit = None
-    """Validation samples kept."""
-    test: Limit = None
-    """Test samples kept."""
 
 
 class SplitRule(Section):
@@ -101,13 +105,45 @@ class SplitRule(Section):
     """Share of subjects held out for testing."""
     seed: int = 0
     """Another seed is another split."""
+    by: str = "subject"
+    """What must not straddle a split: subject, or a tag such as site or study, and the subject with it."""
+    stratify: bool = False
+    """Same shares of every label in every split, as nearly as whole subjects allow; new data may then move others."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cross-validation: cut the subjects into so many folds; `fold` is tested instead of the share `test`."""
+    fold: Natural = 0
+    """Which fold is tested, from 0."""
     file: FilePath | None = None
     """A split.json from an earlier run, edited or not, to use as it is."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> SplitRule:
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation {self.validation} and test {self.test} leave nothing to train on")
+        test = self.test if self.folds is None else 1 / self.folds
+        if self.validation + test >= 1:
+            raise ValueError(f"validation {self.validation} and test {test:g} leave nothing to train on")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds} folds: they are numbered from 0")
+        return self
+
+
+class Mixing(Section):
+    """How much of the training samples each task gets; validation and test stay as they are."""
+
+    by: Literal["task", "source"] = "task"
+    """What gets a share: every task, or every part of the mix."""
+    temperature: Annotated[float, Field(ge=1)] | None = None
+    """Shares grow with size to the power 1/temperature: 1 keeps the sizes, 5 is nearly even."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Shares by name of the task or part, in any unit; those that are not named weigh 1."""
+    oversample: bool = False
+    """Repeat samples of what is too small for its share, instead of dropping samples of the rest."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Mixing:
+        if self.weights and self.temperature is not None:
+            raise ValueError("give weights or a temperature, not both")
+        if self.oversample and not self.weights and self.temperature is None:
+            raise ValueError("oversample needs weights or a temperature")
         return self
 
 
@@ -121,10 +157,10 @@ class Data(Section):
     split: SplitRule = SplitRule()
     limit: Limits = Limits()
     limit_per_task: Limits = Limits()
+    limit_per_source: Limits = Limits()
+    mixing: Mixing = Mixing()
     cache: FilePath = Path("cache")
     """Folder of rendered slices and prepared rows."""
-    workers: Count = 1
-    """Processes that read and render."""
     seed: int = 0
     """Order and choice of samples."""
     on_error: Literal["raise", "skip"] = "raise"
@@ -138,6 +174,15 @@ class Data(Section):
         if twice:
             raise ValueError(f"several parts are named {', '.join(map(repr, twice))}; give each its own `name`")
         return self
+
+
+class Prepare(Section):
+    """How preparation is carried out; changes no byte of what comes out."""
+
+    engine: Literal["local", "ray"] = "local"
+    """Processes of this machine, or tasks on a Ray cluster."""
+    workers: Natural = 0
+    """Processes that read and render; 0: one per core that this process may use."""
 
 
 class Model(Section):
@@ -247,6 +292,7 @@ class Config(Section):
     demo: bool = False
     """Say DEMO on everything that comes out."""
     data: Data
+    prepare: Prepare = Prepare()
     model: Model
     lora: Lora = Lora()
     train: Train = Train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -65,13 +66,13 @@ class VolumeGeometry:
                 fix="check the image header; a 0 here means the voxel size was lost",
             )
 
-    @property
+    @cached_property
     def spacing_ijk(self) -> tuple[float, float, float]:
         """Distance between neighbouring voxel centres along each array axis, in mm; from the affine alone."""
         i, j, k = np.linalg.norm(self.ras_from_ijk[:3, :3], axis=0)
         return float(i), float(j), float(k)
 
-    @property
+    @cached_property
     def world_axes(self) -> tuple[int, int, int]:
         """For each array axis the world axis (0 R, 1 A, 2 S) it runs along most, each world axis used once."""
         cosines = np.abs(self.ras_from_ijk[:3, :3] / np.array(self.spacing_ijk))

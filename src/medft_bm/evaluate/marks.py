@@ -33,7 +33,7 @@ class Mark:
 
 
 def truth_marks(sample: Sample) -> list[Mark]:
-    """What the truth looks like on the slice; empty for a class, and for a truth of another shape."""
+    """What the truth looks like on the slice; empty for a class, lengths without a place, and truths of other shape."""
     truth = sample.truth
     if "box" in truth:
         return [_outline(truth["box"])]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from medft_bm.core.errors import DataError, GeometryError
 from medft_bm.core.volume import VolumeGeometry
-
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+from medft_bm.imaging.itk import LPS_TO_RAS
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class SliceHeader:
         spacing: PixelSpacing in DICOM's own order: between rows (y), between columns (x), mm.
         thickness: SliceThickness in mm, if stated; used for a series of one slice only.
         pixel_type: SimpleITK's number of the value type after rescaling.
+        turn: what a true value and the one that is decoded add up to, if the decoder turns the image over wrongly.
     """
 
     path: Path
@@ -36,6 +36,7 @@ class SliceHeader:
     spacing: tuple[float, float]
     thickness: float | None
     pixel_type: int
+    turn: float | None = None
 
 
 def stack(folder: Path, headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], VolumeGeometry]:
@@ -54,10 +55,10 @@ def stack(folder: Path, headers: Sequence[SliceHeader]) -> tuple[list[SliceHeade
     ordered = sorted(headers, key=lambda header: (float(normal @ np.array(header.position)), header.path.name))
     positions = np.array([header.position for header in ordered])
     affine = np.eye(4)
-    affine[:3, 0] = _LPS_TO_RAS @ along_row * first.spacing[1]
-    affine[:3, 1] = _LPS_TO_RAS @ along_column * first.spacing[0]
-    affine[:3, 2] = _LPS_TO_RAS @ _step(folder, ordered, positions, normal)
-    affine[:3, 3] = _LPS_TO_RAS @ positions[0]
+    affine[:3, 0] = LPS_TO_RAS @ along_row * first.spacing[1]
+    affine[:3, 1] = LPS_TO_RAS @ along_column * first.spacing[0]
+    affine[:3, 2] = LPS_TO_RAS @ _step(folder, ordered, positions, normal)
+    affine[:3, 3] = LPS_TO_RAS @ positions[0]
     try:
         return ordered, VolumeGeometry((*first.size, len(ordered)), affine)
     except GeometryError as error:

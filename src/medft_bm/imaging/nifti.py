@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from medft_bm.core.errors import DataError, GeometryError
@@ -94,30 +96,47 @@ def read_header(path: Path) -> NiftiHeader:
     )
 
 
-def read_voxels(path: Path, header: NiftiHeader) -> NDArray[Any]:
+def read_voxels(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int]] | None = None) -> NDArray[Any]:
     """Voxels indexed ``[i, j, k]``, read-only; stored integers stay integers unless the file rescales them.
 
     An uncompressed file is memory-mapped, so that only the slices that are looked at are read.
 
+    Args:
+        path: the file.
+        header: its header.
+        wanted: (axis, index) of the slices that will be looked at; ``None`` is all. A compressed file is inflated only
+            as far as the last of them, and its checksum is then not reached: ``medft prepare --verify`` checks it.
+
+    Returns:
+        The whole array, or, where ``wanted`` is given, one that may end after the last wanted slice and holds values
+        on wanted slices only.
+
     Raises:
         DataError: the file ends early or its checksum is wrong.
     """
-    shape, dtype = header.geometry.shape_ijk, header.dtype
-    needed = header.offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if _is_gzip(path):
-        data = _inflate(path)
-        _require_length(path, len(data), needed)
-        flat = np.frombuffer(data, dtype, count=int(np.prod(shape, dtype=np.int64)), offset=header.offset)
-        stored = flat.reshape(shape, order="F")
-    else:
-        _require_length(path, path.stat().st_size, needed)
-        stored = np.memmap(path, dtype, "r", header.offset, shape, "F")
-    array: NDArray[Any] = stored if dtype.isnative else stored.astype(dtype.newbyteorder("="))
+    stored = _stored(path, header, wanted)
     if (header.slope, header.intercept) == (1.0, 0.0):
-        return array
-    real = np.result_type(array.dtype, np.float32)
-    scaled: NDArray[Any] = array * real.type(header.slope) + real.type(header.intercept)
+        return stored if stored.dtype.isnative else stored.astype(stored.dtype.newbyteorder("="))
+    real = np.result_type(stored.dtype.newbyteorder("="), np.float32)
+    # Pages of an empty array that are never written take no memory.
+    scaled: NDArray[Any] = np.empty(stored.shape, real, order="F")
+    for cut in [...] if wanted is None else [(slice(None),) * axis + (index,) for axis, index in wanted]:
+        scaled[cut] = stored[cut] * real.type(header.slope) + real.type(header.intercept)
     return scaled
+
+
+def _stored(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int]] | None) -> NDArray[Any]:
+    shape, dtype = header.geometry.shape_ijk, header.dtype
+    if not _is_gzip(path):
+        _require_length(path, path.stat().st_size, header.offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+        return np.memmap(path, dtype, "r", header.offset, shape, "F")
+    if wanted and all(axis == 2 and 0 <= index < shape[2] for axis, index in wanted):
+        shape = (shape[0], shape[1], max(index for _, index in wanted) + 1)
+    voxels = int(np.prod(shape, dtype=np.int64))
+    needed = header.offset + voxels * dtype.itemsize
+    data = _inflate(path, needed, whole=shape == header.geometry.shape_ijk)
+    _require_length(path, len(data), needed)
+    return np.frombuffer(data, dtype, count=voxels, offset=header.offset).reshape(shape, order="F")
 
 
 def _raw_header(path: Path) -> tuple[Any, str]:
@@ -246,15 +265,21 @@ def _is_gzip(path: Path) -> bool:
         return stream.read(2) == _GZIP
 
 
-def _inflate(path: Path) -> bytes:
-    data, members = path.read_bytes(), []
-    while data:
-        member = zlib.decompressobj(31)  # checks the CRC at the end of each member
+def _inflate(path: Path, needed: int, whole: bool) -> bytes:
+    """The first ``needed`` bytes of the contents; ``whole`` checks that all of the file is sound."""
+    data, members, found = path.read_bytes(), [], 0
+    while data and found < needed:
+        member = isal_zlib.decompressobj(31)  # checks the CRC at the end of each member
         try:
-            members.append(member.decompress(data))
-        except zlib.error as error:
+            members.append(member.decompress(data, needed - found))
+            found += len(members[-1])
+            rest = member.unconsumed_tail
+            while whole and not member.eof and rest:  # more than the header promises, then the CRC
+                member.decompress(rest, 1 << 20)
+                rest = member.unconsumed_tail
+        except isal_zlib.IsalError as error:  # type: ignore[misc]  # (its stub calls it an instance)
             raise _damaged(path, str(error)) from error
-        if not member.eof:
+        if not member.eof and (whole or found < needed):
             raise _damaged(path, "the compressed data ends early")
         data = member.unused_data.lstrip(b"\0")
     return members[0] if len(members) == 1 else b"".join(members)

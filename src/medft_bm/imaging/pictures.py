@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, BMP and whatever else Pillow reads) as 8-bit arrays, upright and opaque."""
+"""Pictures (PNG, JPEG, TIFF, BMP, single DICOM images) as 8-bit arrays, upright and opaque."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from medft_bm.core.errors import DataError
-from medft_bm.core.geometry import Size
+from medft_bm.core.geometry import Size, Spacing
+from medft_bm.imaging.dicom_files import picture_header_size, picture_header_spacing, read_picture_values
 from medft_bm.imaging.windows import apply_window
 
+DICOM_SUFFIXES = (".dcm", ".dicom")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -30,7 +32,8 @@ def read_picture(path: Path, window: str = "as_is") -> NDArray[np.uint8]:
     """The picture as shown: ``(h, w)`` grey or ``(h, w, 3)`` RGB.
 
     The EXIF orientation is applied, transparency is laid on white, palettes, CMYK and the like become RGB. One bit
-    becomes black and white. Grey values of more than 8 bits need a window.
+    becomes black and white. Grey values of more than 8 bits need a window. Of DICOM, MONOCHROME1 is turned over so that
+    high is bright, and the rescale slope and intercept are applied.
 
     Args:
         path: the file.
@@ -39,6 +42,8 @@ def read_picture(path: Path, window: str = "as_is") -> NDArray[np.uint8]:
     Raises:
         DataError: missing, damaged, several pages, or more than 8 bits without a window.
     """
+    if _is_dicom(path):
+        return np.ascontiguousarray(apply_window(read_picture_values(path), window, where=str(path)))
     with _opened(path) as image:
         upright = None if image.format == "TIFF" else _UPRIGHT.get(_orientation(image))
         image.load()  # Pillow turns TIFF upright itself, here
@@ -53,6 +58,8 @@ def picture_size(path: Path) -> Size:
     Raises:
         DataError: missing, not a picture, or several pages.
     """
+    if _is_dicom(path):
+        return picture_header_size(path)
     with _opened(path) as image:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             width, height = int(image.tag_v2[256]), int(image.tag_v2[257])
@@ -60,6 +67,21 @@ def picture_size(path: Path) -> Size:
             width, height = image.size
         turned = _orientation(image) in _ON_THEIR_SIDE
     return Size(width, height) if turned else Size(height, width)
+
+
+def picture_spacing(path: Path) -> Spacing | None:
+    """Pixel size that the picture's own header states: DICOM's, see :func:`picture_header_spacing`; others have none.
+
+    The dots per inch of PNG, JPEG and TIFF are about printing and not looked at.
+
+    Raises:
+        DataError: a DICOM picture that is missing or damaged, or a pixel size that is not two positive numbers.
+    """
+    return picture_header_spacing(path) if _is_dicom(path) else None
+
+
+def _is_dicom(path: Path) -> bool:
+    return path.suffix.lower() in DICOM_SUFFIXES
 
 
 def _deep(image: Image.Image) -> bool:

@@ -67,11 +67,12 @@ def render(root: Path, refs: Sequence[ImageRef]) -> Iterator[NDArray[np.uint8]]:
     if not refs:
         return
     path, volume = safe_path(root, paths[0]), None
+    wanted = [(ref.axis, ref.index) for ref in refs if ref.axis is not None and ref.index is not None]
     for ref in refs:
         if ref.axis is None or ref.index is None:
             yield read_picture(path, ref.window)
             continue
-        volume = volume or read_volume(path)
+        volume = volume or read_volume(path, wanted)
         where = f"{path}, slice {ref.index} along axis {ref.axis}"
         values = _located(volume, ref, where)
         yield np.ascontiguousarray(apply_window(values, ref.window, where=where))

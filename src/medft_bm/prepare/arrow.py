@@ -1,4 +1,4 @@
-"""The one place that writes Arrow files, through the writer of ``datasets``."""
+"""The one place that writes Arrow files, with the schema that ``datasets`` expects of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from medft_bm.core.errors import INSTALL, DependencyError
 
 if TYPE_CHECKING:
     import datasets
+
+IMAGES_PER_BATCH = 64
 
 
 def hf_datasets() -> Any:
@@ -30,24 +32,43 @@ def hf_datasets() -> Any:
 
 
 @contextmanager
-def writer(path: Path, features: datasets.Features) -> Iterator[Callable[[dict[str, Any]], int]]:
-    """A function that appends a row to a new Arrow file, a batch at a time, and returns 1 for counting."""
-    hf_datasets()
-    from datasets.arrow_writer import ArrowWriter
+def batch_writer(path: Path, schema: Any) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends a serialized record batch to a new Arrow file."""
+    import pyarrow as pa
 
-    with ArrowWriter(path=str(path), features=features, writer_batch_size=256) as arrow:
-
-        def write(row: dict[str, Any]) -> int:
-            arrow.write(row)
-            return 1
-
-        yield write
-        arrow.finalize()
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
+        yield lambda batch: stream.write_batch(pa.ipc.read_record_batch(pa.py_buffer(batch), schema))
 
 
 @contextmanager
-def image_writer(path: Path) -> Iterator[Callable[[bytes], int]]:
-    """Append encoded images to a new Arrow file with one column ``image``."""
+def image_writer(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends an encoded image to a new Arrow file with one column ``image``."""
+    import pyarrow as pa
+
     hf = hf_datasets()
-    with writer(path, hf.Features({"image": hf.Image()})) as write:
-        yield lambda encoded: write({"image": {"bytes": encoded, "path": None}})
+    schema = hf.Features({"image": hf.Image()}).arrow_schema
+    waiting: list[bytes] = []
+
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
+
+        def flush() -> None:
+            paths = pa.nulls(len(waiting), pa.string())
+            column = pa.StructArray.from_arrays([pa.array(waiting, pa.binary()), paths], names=["bytes", "path"])
+            stream.write_batch(pa.record_batch([column], schema=schema))
+            waiting.clear()
+
+        def write(encoded: bytes) -> None:
+            waiting.append(encoded)
+            if len(waiting) >= IMAGES_PER_BATCH:
+                flush()
+
+        yield write
+        if waiting:
+            flush()
+
+
+def open_images(folder: Path) -> datasets.Dataset:
+    """The images of every ``*.arrow`` file in a folder, memory-mapped, in the order of the names."""
+    hf = hf_datasets()
+    files = sorted(folder.glob("*.arrow"))
+    return hf.concatenate_datasets([hf.Dataset.from_file(str(file)) for file in files])

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,25 @@ from filelock import FileLock
 
 from medft_bm.core.errors import DataError
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise when the layout of a cache entry or the rendering of an image changes; new entries are then built."""
+
+
+def entry_folder(cache: Path, kind: str, facts: Mapping[str, Any]) -> Path:
+    """Where the entry for these facts is, or will be.
+
+    Args:
+        cache: root of the cache.
+        kind: sub-folder, such as ``samples``.
+        facts: everything that can change a byte of the result; JSON data.
+    """
+    named = json.dumps({"layout": LAYOUT, **facts}, sort_keys=True)
+    return cache / kind / hashlib.sha256(named.encode()).hexdigest()[:20]
+
+
+def finished(folder: Path) -> bool:
+    """Whether an entry is complete."""
+    return (folder / "manifest.json").is_file()
 
 
 def cached(cache: Path, kind: str, facts: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> Path:
@@ -33,29 +51,38 @@ def cached(cache: Path, kind: str, facts: Mapping[str, Any], build: Callable[[Pa
     Raises:
         DataError: the cache cannot be written.
     """
-    facts = {"layout": LAYOUT, **facts}
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
-    folder = cache / kind / key
-    if (folder / "manifest.json").is_file():
+    folder = entry_folder(cache, kind, facts)
+    if finished(folder):
         return folder
-    try:
+    with storage_errors(cache, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{key}.lock"):
-            if not (folder / "manifest.json").is_file():
-                _build(folder, facts, build)
-    except OSError as error:
-        raise _unwritable(error, cache, folder) from error
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if not finished(folder):
+                _build(folder, {"layout": LAYOUT, **facts}, build)
     return folder
 
 
-def _unwritable(error: OSError, cache: Path, folder: Path) -> DataError:
-    where = Path(error.filename) if isinstance(error.filename, str) else folder
-    if where.is_relative_to(cache) or cache.is_relative_to(where):
-        what = "the cache cannot be written"
-        fix = "free some space, or point data.cache at a folder that can be written"
-    else:  # a build reads raw data, and phantoms write theirs
-        what, fix = "a file cannot be read or written", "check that it is there, and its permissions"
-    return DataError(f"{what}: {error.strerror or error}", where=str(where), fix=fix)
+@contextmanager
+def storage_errors(cache: Path, folder: Path) -> Iterator[None]:
+    """Turn what the system says about files into one message.
+
+    Args:
+        cache: root of the cache.
+        folder: what is written, where the system names no file.
+
+    Raises:
+        DataError: something cannot be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = Path(error.filename) if isinstance(error.filename, str) else folder
+        if where.is_relative_to(cache) or cache.is_relative_to(where):
+            what = "the cache cannot be written"
+            fix = "free some space, or point data.cache at a folder that can be written"
+        else:  # a build reads raw data, and phantoms write theirs
+            what, fix = "a file cannot be read or written", "check that it is there, and its permissions"
+        raise DataError(f"{what}: {error.strerror or error}", where=str(where), fix=fix) from error
 
 
 def _build(folder: Path, facts: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:
@@ -75,7 +102,7 @@ def _build(folder: Path, facts: Mapping[str, Any], build: Callable[[Path], Mappi
 def write_json(path: Path, value: Any) -> None:
     """Write JSON and make sure it is on disk before the caller goes on."""
     with path.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, sort_keys=True)
+        json.dump(value, file, indent=1)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())

@@ -7,29 +7,54 @@ from dataclasses import asdict
 from typing import Any
 
 from medft_bm.core.geometry import PixelMap, Size, Spacing
-from medft_bm.core.types import ImageRef, Sample, View
+from medft_bm.core.types import ImageRef, Sample, Split, View
+from medft_bm.prepare.entries import Entry
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def dump(value: Sample | View) -> str:
-    """One line of JSON; every float as written, so that reading it back gives the same bits."""
-    return json.dumps(asdict(value), ensure_ascii=False, separators=(",", ":"))
+def dump_sample(entry: Entry, uid: str, subject: str, split: Split, row: int) -> str:
+    """One line of JSON without the subject's name and without the path, which often holds it.
+
+    Args:
+        entry: the sample; every float stays as it was, so that reading it back gives the same bits.
+        uid: to go by from now on.
+        subject: the name that hides the subject's.
+        split: where it was placed.
+        row: of the image table.
+    """
+    image = entry.image
+    place = {
+        "uid": uid,
+        "subject": subject,
+        "split": split,
+        "image": {
+            "path": f"image-{row}",
+            "axis": image.axis,
+            "index": image.index,
+            "frame": image.frame,
+            "window": image.window,
+        },
+    }
+    return f"{_encode(place)[:-1]},{entry.text[1:]}"
 
 
 def load_sample(text: str) -> Sample:
-    """The sample that :func:`dump` wrote."""
+    """The sample that :func:`dump_sample` wrote."""
     facts: dict[str, Any] = json.loads(text)
-    return Sample(
-        **{
-            **facts,
-            "image": ImageRef(**facts["image"]),
-            "size": Size(**facts["size"]),
-            "spacing": _spacing(facts["spacing"]),
-        }
-    )
+    facts["image"] = ImageRef(**facts["image"])
+    facts["size"] = Size(**facts["size"])
+    facts["spacing"] = _spacing(facts["spacing"])
+    return Sample(**facts)
+
+
+def dump_view(view: View) -> str:
+    """One line of JSON."""
+    return _encode(asdict(view))
 
 
 def load_view(text: str) -> View:
-    """The view that :func:`dump` wrote."""
+    """The view that :func:`dump_view` wrote."""
     facts: dict[str, Any] = json.loads(text)
     moved = facts["from_slice"]
     pixel_map = PixelMap(**{**moved, "src": Size(**moved["src"]), "dst": Size(**moved["dst"])})

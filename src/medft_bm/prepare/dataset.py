@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
 
-from medft_bm.config.schema import Data
-from medft_bm.core.types import SPLITS, Sample, Split, View
+from medft_bm.config.schema import Data, Prepare
+from medft_bm.core.types import Sample, Split, View
 from medft_bm.models.base import ModelFamily
-from medft_bm.prepare.arrow import hf_datasets
+from medft_bm.prepare.arrow import hf_datasets, open_images
 from medft_bm.prepare.cache import read_manifest
 from medft_bm.prepare.codec import load_sample, load_view
+from medft_bm.prepare.engine import engine
 from medft_bm.prepare.rows import empty_rows, prepare_rows
+from medft_bm.prepare.stored import IMAGES
 from medft_bm.tasks import load_task
 from medft_bm.tasks.base import Task
 
@@ -113,7 +114,8 @@ class Prepared:
     """A finished folder that :func:`prepare_dataset` made.
 
     The folder is also a plain ``datasets.DatasetDict`` (``load_from_disk``); column ``image`` is a row of the table
-    ``images.arrow`` beside it (``Dataset.from_file``), so that several questions about one slice share one picture.
+    in the folder ``images`` beside it (``Dataset.from_file``, file after file), so that several questions about one
+    slice share one picture.
     """
 
     folder: Path
@@ -139,7 +141,7 @@ class Prepared:
     @cached_property
     def images(self) -> datasets.Dataset:
         """Every distinct image once, memory-mapped."""
-        return hf_datasets().Dataset.from_file(str(self.folder / "images.arrow"))
+        return open_images(self.folder / IMAGES)
 
     def rows(self, split: Split) -> datasets.Dataset:
         """Text rows of one split; none when the split is empty."""
@@ -156,24 +158,8 @@ class Prepared:
 
     def summary(self) -> list[dict[str, Any]]:
         """Samples, images and subjects per part and split."""
-        lines = []
-        for split in SPLITS:
-            groups: dict[int, list[tuple[int, str]]] = defaultdict(list)
-            table = self.rows(split)
-            for part, image, subject in zip(table["part"], table["image"], table["subject"], strict=True):
-                groups[part].append((image, subject))
-            for part, seen in sorted(groups.items()):
-                lines.append(
-                    {
-                        "part": self.parts[part].name,
-                        "task": self.parts[part].task.name,
-                        "split": split,
-                        "samples": len(seen),
-                        "images": len({image for image, _ in seen}),
-                        "subjects": len({subject for _, subject in seen}),
-                    }
-                )
-        return lines
+        summary: list[dict[str, Any]] = self.manifest["summary"]
+        return summary
 
 
 @dataclass(frozen=True)
@@ -191,12 +177,13 @@ class TrainingRows:
         }
 
 
-def prepare_dataset(data: Data, family: ModelFamily) -> Prepared:
+def prepare_dataset(data: Data, family: ModelFamily, how: Prepare | None = None) -> Prepared:
     """Prepare a mix for one model family, or reuse what is in the cache.
 
     Args:
         data: which tasks from which sources, limits, split and cache.
         family: bound to the checkpoint's processor (:func:`medft_bm.models.load_model_family`).
+        how: engine and worker processes; changes no byte of the result.
 
     Returns:
         The prepared dataset; its folder can be copied to another machine as it is.
@@ -204,8 +191,10 @@ def prepare_dataset(data: Data, family: ModelFamily) -> Prepared:
     Raises:
         ConfigError: an unknown task, source or option.
         DataError: raw data is missing, broken or contradictory, or nothing is left to train on.
+        DependencyError: a package is missing.
     """
-    return Prepared(prepare_rows(data, family))
+    with engine(how or Prepare()) as run:
+        return Prepared(prepare_rows(data, family, run))
 
 
 def open_prepared(folder: Path) -> Prepared:

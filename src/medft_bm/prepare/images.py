@@ -1,81 +1,159 @@
-"""Every distinct image of a mix, rendered once into one Arrow file."""
+"""Every distinct image of a mix, rendered once."""
 
 from __future__ import annotations
 
-import io
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
-from medft_bm.config.schema import Data
-from medft_bm.core.errors import DataError, MedftError
+from medft_bm.core.errors import DataError
 from medft_bm.core.types import ImageRef
 from medft_bm.imaging.slices import render
 from medft_bm.prepare.arrow import image_writer
+from medft_bm.prepare.copies import thumbnail
+from medft_bm.prepare.engine import Engine
+from medft_bm.prepare.png import png
+from medft_bm.prepare.shards import build_shards, shard_folder
 from medft_bm.progress import progress
 
 log = logging.getLogger(__name__)
 
+IMAGES_PER_SHARD = 4096
+
+Key: TypeAlias = tuple[Path, ImageRef]
+"""A root, and a reference below it."""
 Job: TypeAlias = tuple[Path, list[ImageRef]]
 """A root, and references to one file below it."""
-Key: TypeAlias = tuple[Path, ImageRef]
 
 
-def render_all(path: Path, distinct: Sequence[Key], data: Data) -> dict[Key, int]:
-    """Render volume by volume; returns the row of each image, without those of files that are skipped.
+class Rendered(NamedTuple):
+    """One image.
+
+    Attributes:
+        png: the file.
+        digest: 16 bytes, equal for equal pixels.
+        thumbnail: 64 bytes (see :func:`~medft_bm.prepare.copies.thumbnail`).
+    """
+
+    png: bytes
+    digest: bytes
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """What was rendered.
+
+    Attributes:
+        files: Arrow files with the images, in order.
+        rows: row of each image over all files, without those of files that are skipped.
+        digests: ``(n, 16)`` bytes, by row.
+        thumbnails: ``(n, 64)`` grey values, by row.
+    """
+
+    files: list[Path]
+    rows: dict[Key, int]
+    digests: NDArray[np.uint8]
+    thumbnails: NDArray[np.uint8]
+
+
+def render_all(work: Path, distinct: Sequence[Key], engine: Engine, *, skip_bad: bool, large: bool) -> Gallery:
+    """Render volume by volume, each of which is read once.
+
+    Args:
+        work: folder of the shards, which other processes may be filling too.
+        distinct: the images, each once.
+        engine: does the work.
+        skip_bad: leave out files that cannot be used, instead of stopping.
+        large: whether the files are worth starting processes for.
 
     Raises:
-        DataError: a file cannot be used, and ``data.on_error`` is not ``skip``.
+        DataError: a file cannot be used, and ``skip_bad`` is not set.
         MedftError: a worker process was killed.
     """
+    shards = _cut(distinct)
+
+    def build(number: int, folder: Path) -> Iterator[None]:
+        return _shard(folder, shards[number], engine, skip_bad, large)
+
+    sizes = [len(jobs) for jobs in shards]
+    for _ in progress(build_shards(work, sizes, build), "rendering", sum(sizes)):
+        pass
+    return _gallery(work, shards)
+
+
+def _cut(distinct: Sequence[Key]) -> list[list[Job]]:
     by_file: dict[tuple[Path, str], list[ImageRef]] = {}
     for root, ref in distinct:
         by_file.setdefault((root, ref.path), []).append(ref)
-    jobs = [(root, refs) for (root, _), refs in by_file.items()]
-    rows: dict[Key, int] = {}
-    with image_writer(path) as write:
-        pictures = progress(_run(jobs, data.workers), "rendering", len(jobs))
-        for (root, refs), made in zip(jobs, pictures, strict=True):
+    shards: list[list[Job]] = []
+    room = 0
+    for (root, _), refs in by_file.items():
+        if room <= 0:
+            shards.append([])
+            room = IMAGES_PER_SHARD
+        shards[-1].append((root, refs))
+        room -= len(refs)
+    return shards
+
+
+def _shard(folder: Path, jobs: Sequence[Job], engine: Engine, skip_bad: bool, large: bool) -> Iterator[None]:
+    kept: list[bool] = []
+    digests, thumbnails = bytearray(), bytearray()
+    with image_writer(folder / "images.arrow") as write:
+        for (_, refs), made in zip(jobs, engine.map(render_pngs, jobs, large=large), strict=True):
+            kept.extend([not isinstance(made, DataError)] * len(refs))
             if isinstance(made, DataError):
-                if data.on_error == "raise":
+                if not skip_bad:
                     raise made
                 log.warning("skipped %s: %s", made.where or refs[0].path, made.what)
-                continue
-            for ref, png in zip(refs, made, strict=True):
-                rows[root, ref] = len(rows)
-                write(png)
-    return rows
+                made = []
+            for image in made:
+                write(image.png)
+                digests += image.digest
+                thumbnails += image.thumbnail
+            yield
+    np.savez(
+        folder / "facts.npz",
+        kept=np.array(kept),
+        digests=np.frombuffer(digests, np.uint8).reshape(-1, 16),
+        thumbnails=np.frombuffer(thumbnails, np.uint8).reshape(-1, 64),
+    )
 
 
-def _run(jobs: Sequence[Job], workers: int) -> Iterator[list[bytes] | DataError]:
-    if workers <= 1 or len(jobs) < 2:
-        yield from map(render_pngs, jobs)
-        return
-    try:
-        # Spawned, not forked: a fork in a process with threads (SimpleITK, torch) can deadlock.
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-            yield from pool.map(render_pngs, jobs, chunksize=4)
-    except BrokenProcessPool as error:
-        raise MedftError(
-            "a process that renders images was killed", where="data.workers", fix="it may lack memory: use fewer"
-        ) from error
+def _gallery(work: Path, shards: Sequence[Sequence[Job]]) -> Gallery:
+    files: list[Path] = []
+    rows: dict[Key, int] = {}
+    digests, thumbnails = [np.empty((0, 16), np.uint8)], [np.empty((0, 64), np.uint8)]
+    for number, jobs in enumerate(shards):
+        folder = shard_folder(work, number)
+        with np.load(folder / "facts.npz", allow_pickle=False) as facts:
+            digests.append(facts["digests"])
+            thumbnails.append(facts["thumbnails"])
+            keys = [(root, ref) for root, refs in jobs for ref in refs]
+            for key, kept in zip(keys, facts["kept"].tolist(), strict=True):
+                if kept:
+                    rows[key] = len(rows)
+        if len(digests[-1]):  # an empty Arrow file cannot be opened as a dataset
+            files.append(folder / "images.arrow")
+    return Gallery(files, rows, np.concatenate(digests), np.concatenate(thumbnails))
 
 
-def render_pngs(job: Job) -> list[bytes] | DataError:
-    """PNG bytes of every wanted image of one file, which is read once; or what is wrong with it."""
+def render_pngs(job: Job) -> list[Rendered] | DataError:
+    """Every wanted image of one file, which is read once; or what is wrong with it."""
     root, refs = job
-    encoded = []
     try:
-        for array in render(root, refs):
-            buffer = io.BytesIO()
-            Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
-            encoded.append(buffer.getvalue())
+        return [_rendered(array) for array in render(root, refs)]
     except DataError as error:
         return error
-    return encoded
+
+
+def _rendered(array: NDArray[np.uint8]) -> Rendered:
+    encoded = png(array)
+    return Rendered(encoded, hashlib.sha256(encoded).digest()[:16], thumbnail(array).tobytes())

@@ -4,77 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from medft_bm.config.schema import Data, Part
+from medft_bm.config.schema import Data
 from medft_bm.core.errors import DataError
-from medft_bm.core.types import SPLITS, Sample
+from medft_bm.core.types import Split
 from medft_bm.prepare.arrow import hf_datasets
-from medft_bm.prepare.cache import cached, write_json
-from medft_bm.prepare.codec import dump
-from medft_bm.prepare.images import render_all
+from medft_bm.prepare.audit import audit_entries, raise_or_warn
+from medft_bm.prepare.cache import cached, entry_folder, finished, storage_errors
+from medft_bm.prepare.card import card
+from medft_bm.prepare.copies import ImageFacts, audit_images
+from medft_bm.prepare.counts import count, summary
+from medft_bm.prepare.engine import Engine
+from medft_bm.prepare.entries import Entry
+from medft_bm.prepare.findings import Finding
+from medft_bm.prepare.images import Gallery, render_all
+from medft_bm.prepare.index import UNUSABLE, Asked, Skipped, Watched, ask, index, watch
 from medft_bm.prepare.mix import select
-from medft_bm.prepare.split import hide, read_split, split_samples
-from medft_bm.progress import progress
-from medft_bm.sources import load_source
-from medft_bm.sources.base import Source
-from medft_bm.tasks import load_task
-from medft_bm.tasks.base import Task
+from medft_bm.prepare.split import place, read_split
+from medft_bm.prepare.stored import CARD, IMAGES, Kept, link_all, told, write_samples
 
-log = logging.getLogger(__name__)
-
-OnError: TypeAlias = Literal["raise", "skip"]
-Skipped: TypeAlias = Counter[tuple[str, str]]
-"""How often something was left out, by part and reason."""
-
-UNUSABLE = "a file that cannot be used"
-"""Reason kept on disk; the log says what is wrong with which file, and file names often hold the patient's."""
+WORTH_PROCESSES = 32 << 20
+"""Bytes of raw files from which on starting worker processes is repaid."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One part of the mix with its plug-ins ready."""
+def prepare_samples(data: Data, engine: Engine) -> Path:
+    """The cache entry with ``samples.jsonl``, ``images/``, ``split.json`` and ``manifest.json``.
 
-    part: Part
-    task: Task
-    source: Source
-    root: Path
-
-
-def ask(data: Data) -> list[Asked]:
-    """Load the plug-ins of every part.
-
-    Raises:
-        ConfigError: an unknown task, source or option.
-        DataError: a part's folder does not exist.
+    Several processes, on one machine or many, may prepare the same thing at the same time: they share the work.
     """
-    asked = []
-    for part in data.mix:
-        source = load_source(part.source, part.source_options)
-        root = data.root / part.root if part.root else data.root
-        if not root.is_dir() and not source.makes_its_data:
-            raise DataError(
-                "the folder of raw data does not exist",
-                where=f"{part.name}: {root}",
-                fix="set data.root, or the part's root",
-            )
-        asked.append(Asked(part, load_task(part.task, part.task_options), source, root))
-    return asked
-
-
-def prepare_samples(data: Data) -> Path:
-    """The cache entry with ``samples.jsonl``, ``images.arrow``, ``split.json`` and ``manifest.json``."""
     hf_datasets()  # a missing package should not be found out after an hour of reading
     asked = ask(data)
-    return cached(data.cache, "samples", _facts(data, asked), lambda folder: _build(folder, data, asked))
+    watched = [watch(one) for one in asked]
+    facts = samples_facts(data, asked, watched)
+    folder = entry_folder(data.cache, "samples", facts)
+    if finished(folder):
+        return folder
+    work = data.cache / "work" / folder.name
+    try:
+        with storage_errors(data.cache, work):
+            large = sum(files.n_bytes for files in watched) > WORTH_PROCESSES
+            return _prepare(work, facts, data, asked, engine, large)
+    except DataError:
+        if finished(folder):  # by another process, which then took the work away
+            return folder
+        raise
 
 
-def _facts(data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
+def samples_facts(data: Data, asked: Sequence[Asked], watched: Sequence[Watched]) -> dict[str, Any]:
+    """Everything that can change a byte of what :func:`prepare_samples` makes."""
     given = read_split(data.split.file) if data.split.file else None
     return {
         "parts": [
@@ -82,13 +64,16 @@ def _facts(data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
                 "name": one.part.name,
                 "task": [one.task.name, one.task.version, asdict(one.task)],  # type: ignore[call-overload]
                 "source": [one.source.name, one.source.revision, asdict(one.source)],  # type: ignore[call-overload]
-                "files": _files_digest(one),
+                "files": files.digest,
+                "limit": one.part.limit.model_dump(),
+                "balance": one.part.balance,
             }
-            for one in asked
+            for one, files in zip(asked, watched, strict=True)
         ],
-        "split": [data.split.validation, data.split.test, data.split.seed],
+        "split": data.split.model_dump(exclude={"file"}),
         "split_file": None if given is None else _digest(json.dumps(given, sort_keys=True)),
-        "limits": [data.limit.model_dump(), data.limit_per_task.model_dump()],
+        "limits": [limits.model_dump() for limits in (data.limit, data.limit_per_task, data.limit_per_source)],
+        "mixing": data.mixing.model_dump(),
         "seed": data.seed,
         "salt": _digest(data.salt),  # a secret, and the facts are written down
         "on_error": data.on_error,
@@ -99,51 +84,75 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _files_digest(one: Asked) -> str:
-    """Digest over name, size and modification time of every file that the source reads."""
-    digest = hashlib.sha256()
-    for path in one.source.files(one.root):
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise DataError(
-                f"a file cannot be read: {error.strerror}",
-                where=str(path),
-                fix="fetch it again if it is a link to a file that is gone, or check its permissions",
-            ) from error
-        digest.update(f"{path.relative_to(one.root)}\x1f{facts.st_size}\x1f{facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+def _prepare(
+    work: Path,
+    facts: Mapping[str, Any],
+    data: Data,
+    asked: Sequence[Asked],
+    engine: Engine,
+    large: bool,
+) -> Path:
+    try:
+        found, skipped = index(work / "index", asked, data, engine, large=large)
+        if not found:
+            raise _nothing_found(asked, skipped)
+        splits, chosen, findings = _choose(found, data, asked)
+        keys = [(asked[found[i].part].root, found[i].image) for i in chosen]
+        distinct = list(dict.fromkeys(keys))
+        gallery = render_all(work / IMAGES, distinct, engine, skip_bad=data.on_error == "skip", large=large)
+        kept = []
+        for i, key in zip(chosen, keys, strict=True):
+            if key in gallery.rows:
+                kept.append(Kept(found[i], splits[i], gallery.rows[key]))
+            else:
+                skipped[found[i].source, UNUSABLE] += 1
+        if not kept:
+            raise _nothing_found(asked, skipped)
+        seen = audit_images(gallery.thumbnails, _image_facts(kept, asked, gallery))
+        raise_or_warn(seen)
+    except DataError:
+        shutil.rmtree(work, ignore_errors=True)  # another state of the files will have another name
+        raise
+
+    def write(draft: Path) -> dict[str, Any]:
+        link_all(gallery.files, draft / IMAGES)
+        subjects = dict(zip((entry.subject for entry in found), splits, strict=True))
+        about = {**write_samples(draft, kept, subjects, data.salt), **told(skipped, [*findings, *seen])}
+        counts = count(len(asked), kept)
+        about |= {"parts": _parts(data), "summary": summary(data.mix, counts)}
+        (draft / CARD).write_text(card(about, counts), encoding="utf-8")
+        return about
+
+    folder = cached(data.cache, "samples", facts, write)
+    shutil.rmtree(work, ignore_errors=True)
+    return folder
 
 
-def _build(folder: Path, data: Data, asked: Sequence[Asked]) -> dict[str, Any]:
-    skipped: Skipped = Counter()
-    found = [sample for one in asked for sample in _index(one, data.on_error, skipped)]
-    if not found:
-        raise _nothing_found(asked, skipped)
-    roots = {one.part.name: one.root for one in asked}
+def _parts(data: Data) -> list[dict[str, Any]]:
+    return [
+        {"name": part.name, "task": part.task, "task_options": part.task_options, "source": part.source}
+        for part in data.mix
+    ]
+
+
+def _choose(found: Sequence[Entry], data: Data, asked: Sequence[Asked]) -> tuple[list[Split], list[int], list[Finding]]:
+    """The split of every entry, the indices of those that are used, and what is odd about the choice."""
     _refuse_twins(found)
-    _refuse_shared_images(found, roots)
-    placed = split_samples(found, data.split, data.salt)
-    chosen = select(placed, data)
-    _warn_of_empty_splits(chosen)
-    keys = [(roots[sample.source], sample.image) for sample in chosen]
-    images = render_all(folder / "images.arrow", list(dict.fromkeys(keys)), data)
-    kept = [(sample, images[key]) for sample, key in zip(chosen, keys, strict=True) if key in images]
-    skipped.update((sample.source, UNUSABLE) for sample, key in zip(chosen, keys, strict=True) if key not in images)
-    if not kept:
-        raise _nothing_found(asked, skipped)
-    _say(skipped)
-    numbers = {one.part.name: number for number, one in enumerate(asked)}
-    with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
-        for sample, row in kept:
-            file.write(f"{numbers[sample.source]}\t{row}\t{dump(_hide(sample, row, data.salt))}\n")
-    write_json(folder / "split.json", {hide(sample.subject, data.salt): sample.split for sample in placed})
-    return {
-        "samples": len(kept),
-        "images": len(images),
-        "subjects": len({sample.subject for sample, _ in kept}),
-        "skipped": [{"part": part, "why": why, "times": times} for (part, why), times in sorted(skipped.items())],
-    }
+    splits = place(found, data.split, data.salt)
+    chosen = select(found, splits, data)
+    findings = audit_entries(found, splits, chosen, [one.root for one in asked])
+    raise_or_warn(findings)
+    return splits, chosen, findings
+
+
+def _image_facts(kept: Sequence[Kept], asked: Sequence[Asked], gallery: Gallery) -> list[ImageFacts]:
+    by_row = {one.row: one for one in kept}
+    facts = []
+    for row, digest in enumerate(gallery.digests):
+        entry, split, _ = by_row[row]
+        path = str(asked[entry.part].root / entry.image.path)
+        facts.append(ImageFacts(entry.subject, split, path, digest.tobytes()))
+    return facts
 
 
 def _nothing_found(asked: Sequence[Asked], skipped: Skipped) -> DataError:
@@ -154,74 +163,13 @@ def _nothing_found(asked: Sequence[Asked], skipped: Skipped) -> DataError:
     )
 
 
-def _say(skipped: Skipped) -> None:
-    for (part, why), times in sorted(skipped.items()):
-        log.info("%s: left out %d: %s", part, times, why)
-
-
-def _hide(sample: Sample, row: int, salt: str) -> Sample:
-    """The sample without its subject's name and without its path, which often holds it."""
-    return replace(sample, subject=hide(sample.subject, salt), image=replace(sample.image, path=f"image-{row}"))
-
-
-def _index(one: Asked, on_error: OnError, skipped: Skipped) -> Iterator[Sample]:
-    """Every sample of one part; what is left out is counted by reason."""
-
-    def skip(what: str, why: str) -> None:
-        skipped[one.part.name, why] += 1
-        log.debug("%s: left out %s: %s", one.part.name, what, why)
-
-    units = one.source.units(one.root)
-    for unit in progress(units, f"reading {one.part.name}", len(units)):
-        try:
-            for record in one.source.records_of(one.root, unit, skip):
-                yield from one.task.samples(record, one.part.name, skip)
-        except DataError as error:
-            if on_error == "raise":
-                raise
-            log.warning("%s: skipped %s: %s", one.part.name, error.where or unit, error.what)
-            skip(unit, UNUSABLE)
-
-
-def _refuse_twins(samples: Sequence[Sample]) -> None:
-    twins = [uid for uid, count in Counter(sample.uid for sample in samples).items() if count > 1]
-    if twins:
-        twin = next(sample for sample in samples if sample.uid == twins[0])
-        raise DataError(
-            f"{len(twins)} questions are asked twice, such as {twin.task} about {twin.tags.get('label')}",
-            where=f"{twin.source}: {twin.image.path}",
-            fix="give parts different names, or merge the regions that share a label",
-        )
-
-
-def _refuse_shared_images(samples: Sequence[Sample], roots: Mapping[str, Path]) -> None:
-    """One file under two subjects could be trained on under one name and tested on under the other."""
-    owners: dict[Path, dict[str, str]] = {}
-    for root, path, subject, source in dict.fromkeys(
-        (roots[sample.source], sample.image.path, sample.subject, sample.source) for sample in samples
-    ):
-        owners.setdefault((root / path).resolve(), {}).setdefault(subject, source)
-    for file, subjects in owners.items():
-        if len(subjects) > 1:
-            named = ", ".join(f"{subject!r} in {source}" for subject, source in subjects.items())
+def _refuse_twins(entries: Sequence[Entry]) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.uid in seen:
             raise DataError(
-                f"one image belongs to {len(subjects)} subjects: {named}",
-                where=str(file),
-                fix="set the sources' option `subject` so that all parts call one patient the same",
+                f"a question is asked twice: {entry.task} about {entry.label}",
+                where=f"{entry.source}: {entry.image.path}",
+                fix="give parts different names, or merge the regions that share a label",
             )
-
-
-def _warn_of_empty_splits(samples: Sequence[Sample]) -> None:
-    for name in dict.fromkeys(sample.source for sample in samples):
-        have = {sample.split for sample in samples if sample.source == name}
-        missing = [split for split in SPLITS if split not in have]
-        if missing:
-            log.warning("%s has no samples for %s; with few subjects try another data.split.seed", name, missing)
-
-
-def read_samples(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """(part, row of the image, sample as JSON) of a finished cache entry, in order."""
-    with (folder / "samples.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            part, image, sample = line.rstrip("\n").split("\t", 2)
-            yield int(part), int(image), sample
+        seen.add(entry.uid)

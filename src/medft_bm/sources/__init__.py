@@ -14,8 +14,10 @@ SOURCES: Registry[type[Source]] = Registry(
     group="medft_bm.sources",
     builtin={
         "breakhis": "medft_bm.sources.breakhis:BreakHis",
+        "hf_dataset": "medft_bm.sources.hf_dataset:HfDataset",
         "image_folder": "medft_bm.sources.image_folder:ImageFolder",
         "landmarks": "medft_bm.sources.landmarks:LandmarkFile",
+        "medvision": "medft_bm.sources.medvision:MedVision",
         "nifti_masks": "medft_bm.sources.nifti_masks:NiftiMasks",
         "phantom": "medft_bm.sources.phantom:Phantom",
     },

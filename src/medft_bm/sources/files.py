@@ -1,4 +1,4 @@
-"""What the file-based sources share: listing files in a fixed order, and reading the subject off a path."""
+"""What the file-based sources share: listing files in a fixed order, and reading subject and tags off a path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from medft_bm.core.errors import ConfigError, DataError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
+_SET_BY_US = ("label", "plane")
 
 
 def existing_root(root: Path) -> Path:
@@ -68,21 +69,20 @@ def checked_pattern(option: str, pattern: str, where: str) -> None:
         )
 
 
-def checked_regex(pattern: str, where: str) -> None:
-    """Refuse a subject pattern that does not compile or has not exactly one group.
+def checked_regex(pattern: str, where: str, option: str = "subject") -> None:
+    """Refuse a pattern that does not compile or has not exactly one group; no pattern at all is fine.
 
     Raises:
-        ConfigError: with the reason.
+        ConfigError: with the option and the reason.
     """
+    fix = r"for example '(STS_\d+)/'"
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        fix = r"for example '(STS_\d+)/'"
-        raise ConfigError(f"subject: {pattern!r} is not a regular expression: {error}", where=where, fix=fix) from error
+        what = f"{option}: {pattern!r} is not a regular expression: {error}"
+        raise ConfigError(what, where=where, fix=fix) from error
     if pattern and groups != 1:
-        raise ConfigError(
-            f"subject: {pattern!r} has {groups} groups, one is needed", where=where, fix=r"for example '(STS_\d+)/'"
-        )
+        raise ConfigError(f"{option}: {pattern!r} has {groups} groups, one is needed", where=where, fix=fix)
 
 
 def subject_of(pattern: str, relative: str, otherwise: str) -> str:
@@ -91,15 +91,50 @@ def subject_of(pattern: str, relative: str, otherwise: str) -> str:
     Raises:
         DataError: the pattern does not match.
     """
-    if not pattern:
-        return otherwise
+    fix = "change the option `subject` so that its group holds the patient in every path"
+    return _group(pattern, relative, "subject", fix) if pattern else otherwise
+
+
+def checked_tags(tags: Mapping[str, str], where: str, option: str = "tags") -> None:
+    """Refuse tags without a name or a value, and those that the library sets itself.
+
+    Raises:
+        ConfigError: with the tag.
+    """
+    for tag, value in tags.items():
+        if not tag or not value:
+            fix = "for example {site: …}"
+            raise ConfigError(f"{option}: a tag needs a name and a value, got {tag!r}", where=where, fix=fix)
+        if tag in _SET_BY_US:
+            fix = "choose another name"
+            raise ConfigError(f"{option}: the tag {tag!r} is set by the library", where=where, fix=fix)
+
+
+def checked_tag_patterns(tags: Mapping[str, str], where: str) -> None:
+    """Refuse tags as :func:`checked_tags`, and patterns as :func:`checked_regex`.
+
+    Raises:
+        ConfigError: with the tag.
+    """
+    checked_tags(tags, where)
+    for tag, pattern in tags.items():
+        checked_regex(pattern, where, f"tags: {tag}")
+
+
+def tags_of(tags: Mapping[str, str], relative: str) -> dict[str, str]:
+    """Tag to what the group of its pattern finds in a relative path.
+
+    Raises:
+        DataError: a pattern does not match.
+    """
+    fix = "change the option `tags` so that every pattern matches every path"
+    return {tag: _group(pattern, relative, tag, fix) for tag, pattern in tags.items()}
+
+
+def _group(pattern: str, relative: str, what: str, fix: str) -> str:
     match = re.search(pattern, relative)
     if match is None or not match.group(1):
-        raise DataError(
-            f"no subject in the path: {pattern!r} does not match",
-            where=relative,
-            fix="change the option `subject` so that its group holds the patient in every path",
-        )
+        raise DataError(f"no {what} in the path: {pattern!r} does not match", where=relative, fix=fix)
     return match.group(1)
 
 

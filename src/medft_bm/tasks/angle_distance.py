@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from medft_bm.core.errors import DataError
+from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import PixelMap, Spacing, angle_deg, length_mm
-from medft_bm.core.records import Landmarks, Record, Skip
+from medft_bm.core.records import Landmarks, Lines, Record, Skip, Stated
 from medft_bm.core.types import Metric, Sample, Score, View
 from medft_bm.metrics.measurement import absolute_error, relative_error
+from medft_bm.tasks import medvision
 from medft_bm.tasks.base import Guess, sample_of
 from medft_bm.tasks.baseline import group_medians
+from medft_bm.tasks.medvision import VALUE_FORMAT, Preset, last_numbers, question, require_preset
 from medft_bm.tasks.regions import describe
 from medft_bm.tasks.reply import Unit, read_measurements
 from medft_bm.tasks.wording import known_spacing, ruler, scene
@@ -33,6 +35,7 @@ class AngleDistance:
     Attributes:
         measure: which of the two.
         directed: angles from 0 to 180 between directed lines, instead of the acute angle from 0 to 90.
+        preset: ask and read as a benchmark did (see ``tasks/medvision.py``).
     """
 
     name: ClassVar[str] = "angle_distance"
@@ -41,6 +44,12 @@ class AngleDistance:
 
     measure: Literal["distance", "angle"] = "distance"
     directed: bool = False
+    preset: Preset = ""
+
+    def __post_init__(self) -> None:
+        if self.preset and self.directed:
+            what = f"directed: the preset {self.preset} asks for acute angles"
+            raise ConfigError(what, where=f"task {self.name}", fix="leave out directed or the preset")
 
     @property
     def unit(self) -> Unit:
@@ -58,6 +67,7 @@ class AngleDistance:
 
     def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
         """One sample per distance or angle that the landmarks define."""
+        require_preset(self.preset, record.tags, record.image)
         for marks in record.annotations:
             if not isinstance(marks, Landmarks):
                 continue
@@ -65,9 +75,7 @@ class AngleDistance:
             for lines in wanted:
                 yield from self._sample(record, source, marks, lines, skip)
 
-    def _sample(
-        self, record: Record, source: str, marks: Landmarks, lines: tuple[tuple[str, str], ...], skip: Skip
-    ) -> Iterator[Sample]:
+    def _sample(self, record: Record, source: str, marks: Landmarks, lines: Lines, skip: Skip) -> Iterator[Sample]:
         label = " to ".join("-".join(line) for line in lines)
         what = f"{describe(record)} {label}"
         if record.spacing is None:
@@ -81,21 +89,30 @@ class AngleDistance:
                 where=describe(record),
                 fix=f"known landmarks: {', '.join(sorted(marks.points))}",
             )
-        if any(marks.points[a] == marks.points[b] for a, b in lines):
-            skip(what, "two landmarks at one place")
+        stated = marks.stated.get(lines)
+        nothing = _nothing_to_measure(marks, lines, stated, self.measure)
+        if nothing:
+            skip(what, nothing)
             return
-        truth = {
+        truth: dict[str, Any] = {
             "kind": self.measure,
             "points": {name: list(marks.points[name]) for name in names},
             "lines": [list(line) for line in lines],
             "directed": self.directed,
         }
+        if stated is not None:
+            truth |= {"stated": stated.value, "name": stated.name}
         yield sample_of(self, source, record, truth, label)
 
     def prompt(self, sample: Sample, view: View) -> str:
         """The question, with the pixel size of the image the model sees and the definition of the angle."""
+        require_preset(self.preset, sample.tags, sample.image)
         names = [name for line in sample.truth["lines"] for name in line]
         words = dict(zip("abcd", (f"the {name}" for name in names), strict=False))
+        if self.preset:
+            ask = medvision.DISTANCE if self.measure == "distance" else medvision.ANGLE
+            called = f" ({sample.truth['name']})" if sample.truth.get("name") else ""
+            return question(sample, ask.format(name=called, **words), VALUE_FORMAT, view)
         if self.measure == "distance":
             return DISTANCE.format(scene=scene(sample), ruler=ruler(sample, view), **words)
         kind, top = ("directed", 180) if sample.truth["directed"] else ("acute", 90)
@@ -107,13 +124,13 @@ class AngleDistance:
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
         """Absolute error in mm or degrees; relative error for distances."""
-        said = read_measurements(reply, 1, self.unit)
+        said = last_numbers(reply, 1) if self.preset else read_measurements(reply, 1, self.unit)
         if said is None:
             return Score(None, why=f"the reply does not hold exactly one {self.measure}")
         truth = measure(sample, PixelMap.identity(sample.size), sample.spacing)
         error = absolute_error(said[0], truth)
         if self.measure == "angle":
-            if said[0] > (180 if sample.truth["directed"] else 90):
+            if not self.preset and said[0] > (180 if sample.truth["directed"] else 90):
                 return Score(None, why="the angle is outside the range asked for")
             return Score({"absolute_error": error, "within_5_degrees": float(error <= 5)}, said[0])
         relative = relative_error(said[0], truth)
@@ -135,10 +152,22 @@ class AngleDistance:
         return reply
 
 
+def _nothing_to_measure(marks: Landmarks, lines: Lines, stated: Stated | None, measure: str) -> str:
+    """Why there is no distance or angle; empty when there is one."""
+    if stated is None:
+        return "two landmarks at one place" if any(marks.points[a] == marks.points[b] for a, b in lines) else ""
+    return "the stated distance is not above 0" if measure == "distance" and not stated.value > 0 else ""
+
+
 def measure(sample: Sample, to_image: PixelMap, spacing: Spacing | None) -> float:
-    """The distance (mm) or angle (degrees) of the sample on an image its slice was mapped to, with its spacing."""
+    """The distance (mm) or angle (degrees) of the sample on an image its slice was mapped to, with its spacing.
+
+    A stated value is the same on every image.
+    """
     known = known_spacing(sample, spacing)
     truth = sample.truth
+    if "stated" in truth:
+        return float(truth["stated"])
     lines = [to_image.points(np.array([truth["points"][name] for name in line])) for line in truth["lines"]]
     if truth["kind"] == "distance":
         return length_mm(lines[0], known)

@@ -8,20 +8,22 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from medft_bm.core.errors import GeometryError
-from medft_bm.core.geometry import Box, PixelMap, Size
+from medft_bm.core.errors import ConfigError, GeometryError
+from medft_bm.core.geometry import Box, PixelMap, Size, Spacing
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Coordinates, Metric, Sample, Score, View
 from medft_bm.metrics.boxes import iou
 from medft_bm.tasks.base import Guess, sample_of
 from medft_bm.tasks.baseline import group_medians
-from medft_bm.tasks.regions import Components, describe, regions
+from medft_bm.tasks.medvision import BOX, BOX_FORMAT, Preset, last_numbers, question, require_preset
+from medft_bm.tasks.regions import Components, boxes, describe
 from medft_bm.tasks.reply import read_numbers
 from medft_bm.tasks.wording import grid, scene
 
 PROMPT = "{scene} Find the {label}. {convention} Answer with its bounding box as [x1, y1, x2, y2] only."
-FRACTION = "Give positions as fractions of the image width and height, counted from the top-left corner."
-PIXEL = "{grid} Give positions in whole pixels, counted from the top-left corner."
+FRACTION = "Give positions as fractions of the image width and height, counted from the {corner}."
+PIXEL = "{grid} Give positions in whole pixels, counted from the {corner}."
+CORNERS = {"top_left": "top-left corner", "lower_left": "lower-left corner, y growing upwards"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,10 @@ class Detection:
         labels: ask only about these; empty asks about all.
         components: what to do with a label in several pieces (see ``tasks/regions.py``).
         min_side_px: leave out boxes with a shorter side than this on the slice.
+        min_side_mm: leave out boxes with a shorter side than this; says nothing about images of unknown pixel size.
         coordinates: how boxes are written; ``family`` follows the model family.
+        origin: corner that positions are counted from; from ``lower_left``, y grows upwards.
+        preset: ask and read as a benchmark did (see ``tasks/medvision.py``): fractions from the lower-left corner.
     """
 
     name: ClassVar[str] = "detection"
@@ -44,41 +49,69 @@ class Detection:
     labels: tuple[str, ...] = ()
     components: Components = "single"
     min_side_px: int = 2
+    min_side_mm: float = 0.0
     coordinates: Literal["family", "fraction", "pixel"] = "family"
+    origin: Literal["top_left", "lower_left"] = "top_left"
+    preset: Preset = ""
+
+    def __post_init__(self) -> None:
+        if self.preset and self.coordinates == "pixel":
+            what = f"coordinates: the preset {self.preset} writes fractions, not pixels"
+            raise ConfigError(what, where=f"task {self.name}", fix="leave out coordinates or the preset")
 
     def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
-        """One sample per labelled region."""
-        for region in regions(record, self.labels, self.components, skip):
-            box = Box.of_mask(region.mask)
-            if min(box.y1 - box.y0, box.x1 - box.x0) < self.min_side_px:
-                skip(f"{describe(record)} {region.label}", f"box side under {self.min_side_px} pixels")
+        """One sample per labelled region or stated box."""
+        require_preset(self.preset, record.tags, record.image)
+        for label, box in boxes(record, self.labels, self.components, skip):
+            small = self._too_small(box, record.spacing)
+            if small:
+                skip(f"{describe(record)} {label}", small)
                 continue
-            truth = {"box": [box.y0, box.x0, box.y1, box.x1], "label": region.label}
-            yield sample_of(self, source, record, truth, region.label)
+            truth = {"box": [box.y0, box.x0, box.y1, box.x1], "label": label}
+            yield sample_of(self, source, record, truth, label)
+
+    def _too_small(self, box: Box, spacing: Spacing | None) -> str:
+        """Why the box is left out; empty when it is kept."""
+        height, width = box.y1 - box.y0, box.x1 - box.x0
+        if min(height, width) < self.min_side_px:
+            return f"box side under {self.min_side_px} pixels"
+        if spacing is not None and min(height * spacing.y, width * spacing.x) < self.min_side_mm:
+            return f"box side under {self.min_side_mm:g} mm"
+        return ""
 
     def prompt(self, sample: Sample, view: View) -> str:
         """The question, with the convention for coordinates spelt out."""
-        convention = FRACTION if self._convention(view) == "fraction" else PIXEL.format(grid=grid(view))
-        return PROMPT.format(scene=scene(sample), label=sample.truth["label"], convention=convention)
+        require_preset(self.preset, sample.tags, sample.image)
+        label = sample.truth["label"]
+        if self.preset:
+            return question(sample, BOX.format(label=label), BOX_FORMAT)
+        convention = FRACTION if self._convention(view) == "fraction" else PIXEL
+        told = convention.format(grid=grid(view), corner=CORNERS[self.origin])
+        return PROMPT.format(scene=scene(sample), label=label, convention=told)
 
     def answer(self, sample: Sample, view: View) -> str:
         """``[x1, y1, x2, y2]``: three decimals as fractions, whole numbers as pixels."""
         box = view.from_slice.box(Box(*sample.truth["box"]))
+        if self._counts_upwards:
+            box = PixelMap.flip(view.size, y=True).box(box)
         if self._convention(view) == "pixel":
             (x1, x2), (y1, y2) = _whole(box.x0, box.x1), _whole(box.y0, box.y1)
             return f"[{x1}, {y1}, {x2}, {y2}]"
-        h, w = view.size.h, view.size.w
-        (x1, x2), (y1, y2) = _whole(1000 * box.x0 / w, 1000 * box.x1 / w), _whole(1000 * box.y0 / h, 1000 * box.y1 / h)
-        return "[" + ", ".join(f"{value / 1000:.3f}" for value in (x1, y1, x2, y2)) + "]"
+        decimals = 4 if self.preset else 3
+        h, w, n = view.size.h, view.size.w, 10**decimals
+        (x1, x2), (y1, y2) = _whole(n * box.x0 / w, n * box.x1 / w), _whole(n * box.y0 / h, n * box.y1 / h)
+        text = ", ".join(f"{value / n:.{decimals}f}" for value in (x1, y1, x2, y2))
+        return text if self.preset else f"[{text}]"
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
         """Intersection over union on the slice (Everingham et al., IJCV 2010), and whether it reaches 0.5."""
-        said = read_numbers(reply, 4)
+        said = last_numbers(reply, 4) if self.preset else read_numbers(reply, 4)
         if said is None:
             return Score(None, why="the reply does not hold exactly four numbers")
         x1, y1, x2, y2 = said
         unit = Size(1, 1) if self._convention(view) == "fraction" else view.size
-        to_slice = PixelMap.stretch(unit, view.size).then(view.from_slice.inverse)
+        to_view = PixelMap.stretch(unit, view.size).then(PixelMap.flip(view.size, y=self._counts_upwards))
+        to_slice = to_view.then(view.from_slice.inverse)
         try:
             box = to_slice.box(Box.around([[y1, x1], [y2, x2]]))
         except GeometryError:
@@ -101,7 +134,13 @@ class Detection:
         return reply
 
     def _convention(self, view: View) -> Coordinates:
+        if self.preset:
+            return "fraction"
         return view.coordinates if self.coordinates == "family" else self.coordinates
+
+    @property
+    def _counts_upwards(self) -> bool:
+        return bool(self.preset) or self.origin == "lower_left"
 
 
 def _fractions(sample: Sample) -> list[float]:

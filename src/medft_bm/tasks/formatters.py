@@ -22,8 +22,9 @@ class Facts:
     Attributes:
         size: (h, w) of the image in pixels.
         truth: what the task asks for, in continuous pixels of the image with corner origin (y before x): ``box`` and
-            ``label`` (detection), ``major``, ``minor`` and ``label`` (lesion_size), ``kind``, ``points``, ``lines``
-            and ``directed`` (angle_distance), ``class_id`` and ``classes`` (classification).
+            ``label`` (detection), ``major`` and ``minor`` end points, or ``major_mm`` and ``minor_mm``, and ``label``
+            (lesion_size), ``kind``, ``points``, ``lines`` and ``directed`` (angle_distance), ``class_id`` and
+            ``classes`` (classification).
         spacing: (y, x) in mm per pixel; ``None`` is unknown.
         seen: (h, w) of the image after the model's processor; ``None`` when it sees the image as it is.
         tags: modality, plane, anatomy; for the first sentence of the prompt.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import chain
+from typing import Any, ClassVar
 
 import numpy as np
 
 from medft_bm.core.ellipse import LesionAxes, axes_mm, lesion_axes
 from medft_bm.core.errors import GeometryError
+from medft_bm.core.geometry import PixelMap, Spacing
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View
 from medft_bm.metrics.measurement import absolute_error, relative_error
 from medft_bm.tasks.base import Guess, sample_of
 from medft_bm.tasks.baseline import group_medians
-from medft_bm.tasks.regions import Components, describe, regions
+from medft_bm.tasks.medvision import AXES, AXES_FORMAT, Preset, last_numbers, question, require_preset
+from medft_bm.tasks.regions import Components, describe, regions, stated_axes
 from medft_bm.tasks.reply import read_measurements
 from medft_bm.tasks.wording import known_spacing, ruler, scene
 
@@ -33,6 +36,7 @@ class LesionSize:
         labels: ask only about these; empty asks about all.
         components: what to do with a label in several pieces (see ``tasks/regions.py``).
         min_axis_mm: leave out lesions whose minor axis is shorter.
+        preset: ask and read as a benchmark did (see ``tasks/medvision.py``).
     """
 
     name: ClassVar[str] = "lesion_size"
@@ -48,9 +52,15 @@ class LesionSize:
     labels: tuple[str, ...] = ()
     components: Components = "single"
     min_axis_mm: float = 2.0
+    preset: Preset = ""
 
     def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
-        """One sample per lesion that determines an ellipse."""
+        """One sample per lesion that determines an ellipse, or whose axes are stated."""
+        require_preset(self.preset, record.tags, record.image)
+        for truth in chain(self._fitted(record, skip), self._stated(record, skip)):
+            yield sample_of(self, source, record, truth, truth["label"])
+
+    def _fitted(self, record: Record, skip: Skip) -> Iterator[dict[str, Any]]:
         for region in regions(record, self.labels, self.components, skip):
             what = f"{describe(record)} {region.label}"
             if record.spacing is None:
@@ -61,28 +71,52 @@ class LesionSize:
             except GeometryError:
                 skip(what, "its pixels do not determine an ellipse")
                 continue
-            if axes_mm(axes, record.spacing)[1] < self.min_axis_mm:
-                skip(what, f"minor axis under {self.min_axis_mm} mm")
+            if self._kept(axes_mm(axes, record.spacing), what, skip):
+                yield {**_ends(axes), "label": region.label}
+
+    def _stated(self, record: Record, skip: Skip) -> Iterator[dict[str, Any]]:
+        for stated in stated_axes(record, self.labels, self.components, skip):
+            what = f"{describe(record)} {stated.label}"
+            if record.spacing is None:
+                skip(what, "pixel size unknown, so no size in mm")
                 continue
-            truth = {"major": _lists(axes.major), "minor": _lists(axes.minor), "label": region.label}
-            yield sample_of(self, source, record, truth, region.label)
+            lengths = axes_mm(stated.axes, record.spacing) if stated.axes else (stated.major_mm, stated.minor_mm)
+            if self._kept(lengths, what, skip):
+                ends = _ends(stated.axes) if stated.axes else {}
+                yield {"major_mm": lengths[0], "minor_mm": lengths[1], **ends, "label": stated.label}
+
+    def _kept(self, lengths_mm: tuple[float, float], what: str, skip: Skip) -> bool:
+        major, minor = lengths_mm
+        if minor > major and not self.preset:
+            skip(what, "the major axis is shorter than the minor one")
+        elif min(major, minor) < self.min_axis_mm:
+            skip(what, f"minor axis under {self.min_axis_mm} mm")
+        else:
+            return True
+        return False
 
     def prompt(self, sample: Sample, view: View) -> str:
         """The question, with the pixel size of the image the model sees."""
-        return PROMPT.format(scene=scene(sample), ruler=ruler(sample, view), label=sample.truth["label"])
+        require_preset(self.preset, sample.tags, sample.image)
+        label = sample.truth["label"]
+        if self.preset:
+            return question(sample, AXES.format(label=label), AXES_FORMAT, view)
+        return PROMPT.format(scene=scene(sample), ruler=ruler(sample, view), label=label)
 
     def answer(self, sample: Sample, view: View) -> str:
-        """``major, minor`` in mm with one decimal, measured on the image the model sees."""
-        ends = {name: view.from_slice.points(sample.truth[name]).tolist() for name in ("major", "minor")}
-        major, minor = axes_mm(LesionAxes(**ends), known_spacing(sample, view.spacing))
-        return f"{major:.1f}, {minor:.1f}"
+        """``major, minor`` in mm with one decimal, measured on the image the model sees where end points are known."""
+        return self._written(_lengths_mm(sample, view.from_slice, view.spacing))
+
+    def _written(self, lengths_mm: Sequence[float]) -> str:
+        return ", ".join(f"{length:.{2 if self.preset else 1}f}" for length in lengths_mm)
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
         """Mean absolute (mm) and mean relative error over both axes; within 20 % when both are."""
-        said = read_measurements(reply, 2, "mm")
+        said = last_numbers(reply, 2) if self.preset else read_measurements(reply, 2, "mm")
         if said is None:
             return Score(None, why="the reply does not hold exactly two lengths")
-        said.sort(reverse=True)
+        if not self.preset:  # as published, axes said in the wrong order are wrong
+            said.sort(reverse=True)
         truth = _truth_mm(sample)
         relative = [relative_error(p, t) for p, t in zip(said, truth, strict=True)]
         return Score(
@@ -100,14 +134,23 @@ class LesionSize:
 
         def reply(sample: Sample, view: View) -> str:
             axes = guess(sample)
-            return "" if axes is None else f"{axes[0]:.1f}, {axes[1]:.1f}"
+            return "" if axes is None else self._written(axes)
 
         return reply
 
 
 def _truth_mm(sample: Sample) -> tuple[float, float]:
-    return axes_mm(LesionAxes(sample.truth["major"], sample.truth["minor"]), known_spacing(sample, sample.spacing))
+    return _lengths_mm(sample, PixelMap.identity(sample.size), sample.spacing)
 
 
-def _lists(ends: tuple[tuple[float, float], tuple[float, float]]) -> list[list[float]]:
-    return [list(point) for point in ends]
+def _lengths_mm(sample: Sample, to_image: PixelMap, spacing: Spacing | None) -> tuple[float, float]:
+    """Major and minor axis on an image the slice was mapped to; a stated length is the same on every image."""
+    truth = sample.truth
+    if "major" not in truth:
+        return float(truth["major_mm"]), float(truth["minor_mm"])
+    ends = {name: to_image.points(truth[name]).tolist() for name in ("major", "minor")}
+    return axes_mm(LesionAxes(**ends), known_spacing(sample, spacing))
+
+
+def _ends(axes: LesionAxes) -> dict[str, list[list[float]]]:
+    return {"major": [list(point) for point in axes.major], "minor": [list(point) for point in axes.minor]}
