@@ -43,12 +43,20 @@ collect_words() { # EXTRA_WORD...
   word model.revision REVISION
   word model.attention ATTENTION
   word data.root DATA_ROOT
+  word data.on_error ON_ERROR
+  word data.split.file SPLIT_FILE
+  word data.split.folds FOLDS
+  word data.split.fold FOLD
   word data.limit.train LIMIT_TRAIN
   word data.limit.validation LIMIT_VALIDATION
   word data.limit.test LIMIT_TEST
   word data.limit_per_task.train LIMIT_PER_TASK_TRAIN
   word data.limit_per_task.validation LIMIT_PER_TASK_VALIDATION
   word data.limit_per_task.test LIMIT_PER_TASK_TEST
+  word data.limit_per_source.train LIMIT_PER_SOURCE_TRAIN
+  word data.limit_per_source.validation LIMIT_PER_SOURCE_VALIDATION
+  word data.limit_per_source.test LIMIT_PER_SOURCE_TEST
+  word prepare.engine PREPARE_ENGINE
   word prepare.workers WORKERS
   word train.method METHOD
   # A mix that counts in steps would not look at epochs.

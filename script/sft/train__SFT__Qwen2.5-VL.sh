@@ -19,10 +19,18 @@ source script/sft/_common.sh
 : "${MIX:=}"                       # which tasks from which sources; tasks/real_samples.yaml
 : "${RUN_FOLDER:=}"                # everything that comes out; runs/qwen2.5-vl-DATE
 
-# How many samples at most, in total and per task; -1 is all, 0 is none
+# Who is tested: a split.json of an earlier run, or FOLD (from 0) of FOLDS; empty: shares of the subjects
+: "${SPLIT_FILE:=}" "${FOLDS:=}" "${FOLD:=}"
+
+# How many samples at most, in total, per task and per part of the mix; -1 is all, 0 is none
 : "${LIMIT_TRAIN:=}" "${LIMIT_VALIDATION:=}" "${LIMIT_TEST:=}"
 : "${LIMIT_PER_TASK_TRAIN:=}" "${LIMIT_PER_TASK_VALIDATION:=}" "${LIMIT_PER_TASK_TEST:=}"
+: "${LIMIT_PER_SOURCE_TRAIN:=}" "${LIMIT_PER_SOURCE_VALIDATION:=}" "${LIMIT_PER_SOURCE_TEST:=}"
+
+# How to prepare
+: "${PREPARE_ENGINE:=}"            # local or ray
 : "${WORKERS:=}"                   # processes that read and render images
+: "${ON_ERROR:=}"                  # about a file that cannot be used: raise, or skip
 
 # How to train
 : "${METHOD:=}"                    # lora or full

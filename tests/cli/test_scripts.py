@@ -90,6 +90,8 @@ def test_every_variable_becomes_one_valid_key(launch, repository, medft):
         "MODEL": "a/b", "REVISION": "main", "FAMILY": "gemma3", "DATA_ROOT": "/d", "MIX": "tasks/demo.yaml",
         "RUN_FOLDER": "/r", "LIMIT_TRAIN": "1", "LIMIT_VALIDATION": "2", "LIMIT_TEST": "3",
         "LIMIT_PER_TASK_TRAIN": "4", "LIMIT_PER_TASK_VALIDATION": "5", "LIMIT_PER_TASK_TEST": "6", "WORKERS": "7",
+        "LIMIT_PER_SOURCE_TRAIN": "16", "LIMIT_PER_SOURCE_VALIDATION": "17", "LIMIT_PER_SOURCE_TEST": "18",
+        "PREPARE_ENGINE": "ray", "SPLIT_FILE": "/s.json", "FOLDS": "20", "FOLD": "19", "ON_ERROR": "skip",
         "METHOD": "full", "EPOCHS": "8", "MAX_STEPS": "9", "LEARNING_RATE": "1e-5", "DEVICE_BATCH": "10",
         "ACCUMULATION": "11", "ATTENTION": "eager", "GRADIENT_CHECKPOINTING": "true", "LOGGING_STEPS": "12",
         "EVAL_STEPS": "13", "SAVE_STEPS": "14", "SAVE_LIMIT": "15", "REPORT_TO": "wandb",

@@ -16,6 +16,7 @@ import pytest
 import SimpleITK
 import yaml
 from PIL import Image
+from tests.sources.medvision_plans import box_slices, case_of, stored, task_of, write_plan
 
 PIXDIM = 80
 """Byte of a NIfTI-1 header where the first voxel size stands."""
@@ -48,7 +49,7 @@ class Bench:
         labels[2:5, 3:9, 2:8] = 1
         values = np.arange(labels.size, dtype=np.float32).reshape(labels.shape)
         spacing = (0.7, 1.3, 2.9)
-        self.raw.mkdir(exist_ok=True)
+        (self.raw / name).parent.mkdir(parents=True, exist_ok=True)
         for kind, array, step in (
             ("image", values if image is None else image, spacing),
             ("mask", labels if mask is None else mask, mask_spacing or spacing),
@@ -72,6 +73,33 @@ class Bench:
             (self.raw / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(noise).save(self.raw / folder / "a.png")
         self.parts.append({"task": "classification", "source": "image_folder", "source_options": options})
+
+    def table(self, *rows: str, **options: Any) -> None:
+        """Write ``table.csv`` (columns file, diagnosis, patient, set) and two pictures, and ask for the class."""
+        self.raw.mkdir(exist_ok=True)
+        for number, name in enumerate(("a.png", "b.png")):
+            noise = np.random.default_rng(number).integers(0, 256, (40, 60), np.uint8)
+            Image.fromarray(noise).save(self.raw / name)
+        text = "\n".join(("file,diagnosis,patient,set", *(rows or ("a.png,naevus,p1,train", "b.png,melanoma,p2,test"))))
+        (self.raw / "table.csv").write_text(text + "\n", encoding="utf-8")
+        known = {"table": "table.csv", "image_column": "file", "label_column": "diagnosis"}
+        self.parts.append({"task": "classification", "source": "image_folder", "source_options": {**known, **options}})
+
+    def medvision(self, cases: Mapping[str, Any] | None = None, **options: Any) -> None:
+        """Write a volume of the dataset Toy with a plan of boxes, version 1.0.0, and ask for them.
+
+        Args:
+            cases: what to change of what the plan says of the volume's file.
+            options: of the source.
+        """
+        self.volume("Toy/p1")
+        folder = self.raw / "Toy"
+        labels, _ = stored(folder / "p1_mask.nii.gz")
+        case = case_of(folder, "p1_image.nii.gz", "p1_mask.nii.gz") | box_slices(labels, (0.7, 1.3, 2.9))
+        case["image_file_info"] = {**case["image_file_info"], **(cases or {})}
+        write_plan(folder, "detection", "1.0.0", [task_of([case], image_folder="", mask_folder="")])
+        known = {"version": "1.0.0", "tasks": "Toy_BoxSize_Task01_Axial"}
+        self.parts.append({"task": "detection", "source": "medvision", "source_options": {**known, **options}})
 
     def landmarks(self, *entries: Mapping[str, Any]) -> None:
         """Write the list and a picture of 40 x 60 pixels called ``a.png``, and ask for one distance."""

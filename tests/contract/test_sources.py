@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import pickle
+import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +53,17 @@ CASES = [
         },
     ),
     Case(
+        "landmarks",
+        "B_verse_spine",
+        {
+            "file": "points.json",
+            "planes": ["sagittal"],
+            "distances": [["L1", "L2"], ["L4", "L5"]],
+            "tag_fields": {"site": "scanner"},
+            "window": "min_max",
+        },
+    ),
+    Case(
         "medvision",
         "B_msd_hippocampus",
         {"version": "1.0.0", "tasks": ["Hippo_BoxSize_Task01_Axial", "Hippo_BoxCoordinate_Task01_Sagittal"]},
@@ -73,6 +87,7 @@ CASES = [
             "masks": "{folder}/{prefix}_mask.nii.gz",
             "labels": {1: "tumour"},
             "subject": r"(STS_\d+)/",
+            "tags": {"patient": r"STS_0*(\d+)/", "series": r"/(\w+)_image"},
             "planes": ["axial", "coronal"],
             "keep_every": 8,
         },
@@ -91,6 +106,9 @@ def root(case, real_data, tmp_path):
     if case.source == "medvision":
         write_hippocampus(real_data, tmp_path)
         return tmp_path
+    if case.folder == "B_verse_spine":
+        write_spine(real_data / case.folder, tmp_path)
+        return tmp_path
     if case.source != "hf_dataset":
         return real_data / case.folder
     hf = pytest.importorskip("datasets")
@@ -102,6 +120,15 @@ def root(case, real_data, tmp_path):
     hf.disable_progress_bars()
     hf.Dataset.from_list(rows).cast_column("image", hf.Image()).save_to_disk(tmp_path / "saved")
     return tmp_path
+
+
+def write_spine(real: Path, folder: Path) -> None:
+    """A real mask in place of its CT, and the centres of its lumbar vertebrae as a list of landmarks."""
+    name = "sub-verse004_seg-vert_msk.nii.gz"
+    shutil.copy(real / name, folder)
+    centres = json.loads((real / "sub-verse004_seg-subreg_ctd.json").read_text())[1:]
+    points = {f"L{c['label'] - 19}": [c[axis] for axis in "XYZ"] for c in centres if c["label"] >= 20}
+    (folder / "points.json").write_text(json.dumps([{"image": name, "points": points, "scanner": "A"}]))
 
 
 @pytest.fixture

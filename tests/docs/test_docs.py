@@ -28,7 +28,7 @@ MIXES = [
 ]
 GUIDES = {"docs/add-a-task.md", "docs/add-a-model.md"}  # their code is followed in test_guides.py
 SOME_MODEL = "model.name=google/medgemma-4b-it"
-SECTION = re.compile(r"(?:data|model|lora|train|evaluate|run)\.[a-z_][\w.]*")
+SECTION = re.compile(r"(?:data|prepare|model|lora|train|evaluate|run)\.[a-z_][\w.]*")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)+\.(?:py|md|yaml|toml|sh|json)")
 
@@ -107,12 +107,16 @@ def test_there_is_python_to_run_where_a_reader_expects_it(page):
     assert [len(page(name).blocks("python")) for name in ("README.md", "docs/geometry.md")] == [1, 1]
 
 
-def test_the_mix_in_the_readme_is_valid_once_it_has_a_model(page, tmp_path):
-    blocks = page("README.md").blocks("yaml")
-    assert blocks
-    for block in blocks:
-        (tmp_path / "my_mix.yaml").write_text(block)
-        assert problems(tmp_path / "my_mix.yaml", [SOME_MODEL]) == []
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in GUIDES])
+def test_every_mix_on_a_page_is_valid_once_it_has_a_model(page, name, tmp_path):
+    for block in page(name).blocks("yaml"):
+        (tmp_path / "my.yaml").write_text(block)
+        assert problems(tmp_path / "my.yaml", [SOME_MODEL]) == [], block
+
+
+def test_there_are_mixes_where_a_reader_expects_them(page):
+    shown = {name for name in PAGES if any("mix:" in block for block in page(name).blocks("yaml"))}
+    assert {"README.md", "docs/sources.md", "docs/medvision.md", "docs/splits-and-mixes.md"} <= shown
 
 
 def test_every_command_can_be_given_as_it_stands(any_page):
@@ -181,7 +185,7 @@ def test_every_config_key_named_in_a_sentence_exists(any_page):
         assert any(name == normalised(key) or name.startswith(f"{normalised(key)}.") for name in known), span
 
 
-def test_the_architecture_names_every_room_and_every_verb(page):
+def test_the_architecture_names_every_room_every_module_of_prepare_and_every_verb(page):
     about = page("docs/architecture.md")
     layers = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0][
         "layers"
@@ -191,6 +195,9 @@ def test_the_architecture_names_every_room_and_every_verb(page):
     first = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     folders = {path.name.removesuffix(".py") for path in (REPOSITORY / "src/medft_bm").glob("[a-z]*")} - {"py.typed"}
     assert first == rooms == folders
+    inside = about.text.split("### Inside `prepare`")[1].split("```")[1]
+    modules = {path.stem for path in (REPOSITORY / "src/medft_bm/prepare").glob("[a-z]*.py")}
+    assert [name for name in modules if not re.search(rf"\b{name}(?:[,:]| {{2}})", inside)] == []
     verbs = re.findall(r"^    (\w+)  ", parser().format_help(), re.MULTILINE)
     assert "evaluate" in verbs
     assert [verb for verb in verbs if not re.search(rf"`(medft )?{verb}\b", about.text)] == []

@@ -98,7 +98,8 @@ def test_the_mix_of_the_guide_prepares_and_prints_how_many_questions_each_split_
     path, words = mix
     done = medft("prepare", path, *words)
     assert done.code == 0, done.err
-    counts = {line.split()[2]: int(line.split()[3]) for line in done.out.splitlines() if line.startswith("side/")}
+    table = done.out.split("\n\n")[0]
+    counts = {line.split()[2]: int(line.split()[3]) for line in table.splitlines() if line.startswith("side/")}
     assert counts == {split: len(prepared.items(split)) for split in ("train", "validation", "test")}
     assert min(counts.values()) > 0
 

@@ -13,11 +13,8 @@ from medft_bm.imaging.write import write_volume
 from medft_bm.prepare.verify import Report, verify
 
 SHAPE = (20, 26, 9)
-
 SPACING = (0.7, 1.1, 3.0)
-
 LPS = np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1.0])
-
 LABELS = {1: "liver", 2: "kidney"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.prepare.cohort import Cohort
 
 from medft_bm.config.schema import Data
 from medft_bm.core.geometry import Size
@@ -48,3 +49,11 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(folder, family) -> Prepared:
     return prepare_dataset(data(folder), family)
+
+
+@pytest.fixture
+def cohort(tmp_path) -> Cohort:
+    made = Cohort(tmp_path)
+    for number in range(4):
+        made.write(f"P{number}", made.image(number), made.mask())
+    return made

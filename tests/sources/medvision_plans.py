@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,27 @@ import numpy as np
 import SimpleITK
 from scipy import ndimage
 
-SplitOf = Callable[[int], str]
+from medft_bm.core.geometry import PixelMap
+from medft_bm.core.records import Record
+from medft_bm.core.types import View
+
+PRESET = "medvision-v1.0.0"
+STEP = (0.7, 1.3, 2.9)
+"""mm along i, j, k of the volumes of ``Toy``."""
+
+
+def toy(annotation: str = "BoxSize", plane: str = "Axial", **options: Any) -> dict[str, Any]:
+    """Options of the source for the first task of ``Toy``."""
+    return {"version": "1.0.0", "tasks": f"Toy_{annotation}_Task01_{plane}", **options}
+
+
+def view_of(record: Record) -> View:
+    """What a model sees that resizes nothing."""
+    return View(record.size, record.spacing, PixelMap.identity(record.size), 1)
+
+
+def none_left_out(what: str, why: str) -> None:
+    raise AssertionError(f"{what}: {why}")
 
 
 def stored(path: Path) -> tuple[np.ndarray, np.ndarray]:

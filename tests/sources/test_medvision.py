@@ -7,7 +7,6 @@ import pytest
 from tests.sources.medvision_plans import (
     STEP,
     box_slices,
-    several_pieces,
     task_of,
     toy,
     write_hippocampus,
@@ -70,6 +69,10 @@ def test_what_the_plan_says_becomes_tags_and_the_official_split(read, boxes_plan
     assert (record.image.path, record.image.frame, record.image.window) == (
         "Toy/Images/p1.nii.gz", "display", "percentile",
     )  # fmt: skip
+
+
+def _note(what, why):
+    assert why == "several separate pieces on one slice"
 
 
 def test_several_pieces_follow_the_rule_of_the_task(read, boxes_plan, tmp_path):

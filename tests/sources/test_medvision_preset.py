@@ -25,7 +25,7 @@ def test_the_preset_reproduces_frame_inclusive_boxes_and_filters(read, boxes_pla
     assert record.size == Size(30, 40)  # rows are the first array axis, unflipped
     assert record.annotations[0].box == Box(5, 20, 16, 33)  # 11 x 13 instead of 12 x 14: the published edges
     assert (record.image.frame, record.image.window, record.tags["preset"]) == ("stored", "min_max", PRESET)
-    sample = next(load_task("detection", {"preset": PRESET}).samples(record, "p", _note))
+    sample = next(load_task("detection", {"preset": PRESET}).samples(record, "p", none_left_out))
     # x1 = min1 / W, y1 = (H - max0) / H, x2 = max1 / W, y2 = (H - min0) / H
     expected = [20 / 40, (30 - 16) / 30, 33 / 40, (30 - 5) / 30]
     answer = load_task("detection", {"preset": PRESET}).answer(sample, view_of(record))

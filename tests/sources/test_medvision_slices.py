@@ -28,9 +28,7 @@ from medft_bm.sources import load_source
 from medft_bm.tasks import load_task
 
 ENDS = {"P1": [13, 14, 1], "P2": [47, 14, 1], "P3": [30, 10, 1], "P4": [30, 19, 1]}  # 34 x 0.7 mm and 9 x 1.3 mm
-
 POINTS = {"P1": [2, 3, 1], "P2": [12, 3, 1], "P3": [2, 3, 2], "P4": [2, 13, 1]}
-
 MARKS = {
     "landmarks_map": {"P1": "sella", "P2": "nasion", "P3": "basion", "P4": "menton"},
     "lines_map": {
@@ -78,7 +76,7 @@ def test_the_preset_takes_lesions_as_published_even_when_they_are_wrong(read, ph
     [record] = read("medvision", tmp_path, **toy("TumorLesionSize", preset=PRESET))
     assert record.annotations == (AxesLabel("tumour", 12.9, 22.3),)
     task = load_task("lesion_size", {"preset": PRESET})
-    [sample] = task.samples(record, "p", _note)
+    [sample] = task.samples(record, "p", none_left_out)
     assert task.answer(sample, view_of(record)) == "12.90, 22.30"
     assert task.score(sample, view_of(record), "about 12.90 and 22.30").values["absolute_error"] == 0
     plan_lesion(tmp_path, lesions(phantom(tumour), lesion(20, 10), lesion(9, 8)))
@@ -156,7 +154,7 @@ def test_landmarks_on_the_slice_are_measured_and_others_left_out_with_a_reason(r
     answers = [
         load_task("angle_distance", {"measure": measure}).answer(sample, view_of(record))
         for measure in ("distance", "angle")
-        for sample in load_task("angle_distance", {"measure": measure}).samples(record, "p", _note)
+        for sample in load_task("angle_distance", {"measure": measure}).samples(record, "p", none_left_out)
     ]
     assert answers == ["7.0", "13.0", "90.0"]
 
@@ -172,7 +170,7 @@ def test_the_preset_takes_measurements_as_published_wherever_the_points_are(read
     [record] = read("medvision", tmp_path, **toy("BiometricsFromLandmarks", preset=PRESET))
     assert len(record.annotations[0].distances) == 3
     task = load_task("angle_distance", {"preset": PRESET})
-    samples = list(task.samples(record, "p", _note))
+    samples = list(task.samples(record, "p", none_left_out))
     assert [task.answer(sample, view_of(record)) for sample in samples] == ["7.1", "2.9", "13.0"]
     prompts = [task.prompt(sample, view_of(record)) for sample in samples]
     assert "(anterior cranial base) between two landmarks in mm: the sella and the nasion" in prompts[0]

@@ -21,7 +21,6 @@ HIPPOCAMPUS = {
     "masks": "labelsTr/{name}",
     "labels": {1: "anterior hippocampus", 2: "posterior hippocampus"},
 }
-
 SARCOMA = {
     "images": "*/CT_image.nii.gz",
     "masks": "{folder}/{prefix}_mask.nii.gz",
@@ -29,7 +28,6 @@ SARCOMA = {
     "subject": r"(STS_\d+)/",
     "window": "ct_soft_tissue",
 }
-
 DICOM = {"labels": {1: "tumour"}, "subject": "(STS_003)/", "masks": "STS_003/nifti_same_volume/CT_mask.nii.gz"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -59,8 +60,8 @@ class VolumeGeometry:
         if min(self.shape_ijk) < 1:
             what = f"a volume needs at least one voxel per axis, got {self.shape_ijk}"
             raise GeometryError(what, fix="check the image header")
-        volume_mm3 = abs(np.linalg.det(affine[:3, :3]))
-        if min(self.spacing_ijk) <= 0 or volume_mm3 <= 1e-6 * np.prod(self.spacing_ijk):
+        i, j, k = self.spacing_ijk
+        if min(i, j, k) <= 0 or self._voxel_mm3 <= 1e-6 * i * j * k:
             raise GeometryError(
                 f"voxel spacing must be positive and the axes not in one plane, got {self.spacing_ijk} mm",
                 fix="check the image header; a 0 here means the voxel size was lost",
@@ -69,19 +70,33 @@ class VolumeGeometry:
     @cached_property
     def spacing_ijk(self) -> tuple[float, float, float]:
         """Distance between neighbouring voxel centres along each array axis, in mm; from the affine alone."""
-        i, j, k = np.linalg.norm(self.ras_from_ijk[:3, :3], axis=0)
-        return float(i), float(j), float(k)
+        i, j, k = (math.hypot(*column) for column in zip(*self._steps, strict=True))
+        return i, j, k
 
     @cached_property
     def world_axes(self) -> tuple[int, int, int]:
         """For each array axis the world axis (0 R, 1 A, 2 S) it runs along most, each world axis used once."""
-        cosines = np.abs(self.ras_from_ijk[:3, :3] / np.array(self.spacing_ijk))
-        order = [-1, -1, -1]
-        for _ in range(3):
-            world, axis = np.unravel_index(int(np.argmax(cosines)), (3, 3))
-            order[int(axis)] = int(world)
-            cosines[world, :] = cosines[:, axis] = -1
+        cosines = [
+            (-abs(step) / self.spacing_ijk[axis], world, axis)
+            for world, row in enumerate(self._steps)
+            for axis, step in enumerate(row)
+        ]
+        order: dict[int, int] = {}
+        for _, world, axis in sorted(cosines):
+            if axis not in order and world not in order.values():
+                order[axis] = world
         return order[0], order[1], order[2]
+
+    @property
+    def _steps(self) -> list[list[float]]:
+        """Row by row the linear part of the affine; plain numbers, because arrays this small are slow."""
+        steps: list[list[float]] = self.ras_from_ijk[:3, :3].tolist()
+        return steps
+
+    @property
+    def _voxel_mm3(self) -> float:
+        (a, b, c), (d, e, f), (g, h, i) = self._steps
+        return abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
     @property
     def axis_codes(self) -> str:

@@ -8,22 +8,23 @@ at all. All four end in wrong millimetres or in no data.
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from medft_bm.core.errors import DataError, GeometryError
 from medft_bm.core.volume import VolumeGeometry
+from medft_bm.imaging.inflate import GZIP, damaged, inflate, is_gzip
 
 log = logging.getLogger(__name__)
 
-_GZIP = b"\x1f\x8b"
 _FIELDS: dict[str, tuple[str, int, str, int]] = {
     # name: type and offset in NIfTI-1, type and offset in NIfTI-2
     "sizeof_hdr": ("i4", 0, "i4", 0),
@@ -42,6 +43,8 @@ _FIELDS: dict[str, tuple[str, int, str, int]] = {
     "srow": ("(3,4)f4", 280, "(3,4)f8", 400),
 }
 _SIZES = (348, 540)
+_HEAD = 1 << 12
+"""Bytes of a file that hold the header, compressed or not."""
 _VOXEL_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
@@ -127,35 +130,36 @@ def read_voxels(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int
 
 def _stored(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int]] | None) -> NDArray[Any]:
     shape, dtype = header.geometry.shape_ijk, header.dtype
-    if not _is_gzip(path):
+    if not is_gzip(path):
         _require_length(path, path.stat().st_size, header.offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         return np.memmap(path, dtype, "r", header.offset, shape, "F")
     if wanted and all(axis == 2 and 0 <= index < shape[2] for axis, index in wanted):
         shape = (shape[0], shape[1], max(index for _, index in wanted) + 1)
     voxels = int(np.prod(shape, dtype=np.int64))
     needed = header.offset + voxels * dtype.itemsize
-    data = _inflate(path, needed, whole=shape == header.geometry.shape_ijk)
+    data = inflate(path, needed, whole=shape == header.geometry.shape_ijk)
     _require_length(path, len(data), needed)
     return np.frombuffer(data, dtype, count=voxels, offset=header.offset).reshape(shape, order="F")
 
 
 def _raw_header(path: Path) -> tuple[Any, str]:
     with path.open("rb") as stream:
-        head = stream.read(1 << 16)
-    if head[:2] == _GZIP:
+        head = stream.read(_HEAD)
+    if head[:2] == GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, _SIZES[1])
         except zlib.error as error:
-            raise _damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
     for version, size in enumerate(_SIZES):
         for order in "<>":
             if len(head) >= size and int(np.frombuffer(head, order + "i4", 1)[0]) == size:
                 raw = np.frombuffer(head, _layout(version, order), 1)[0]
                 _require_single_file(path, raw)
                 return raw, order
-    raise _damaged(path, f"{len(head)} byte(s) that do not start like a NIfTI header")
+    raise damaged(path, f"{len(head)} byte(s) that do not start like a NIfTI header")
 
 
+@cache
 def _layout(version: int, order: str) -> np.dtype[Any]:
     def ordered(kind: str) -> str:
         shape, letter = (kind[:-2], kind[-2:])
@@ -203,7 +207,7 @@ def _shape(path: Path, dim: list[int]) -> tuple[int, int, int]:
 def _affine(path: Path, raw: Any) -> NDArray[np.float64]:
     """RAS from voxel indices in mm: sform before qform, as NiBabel and the MSD tools do."""
     pixdim = np.asarray(raw["pixdim"], np.float64)
-    if not (np.isfinite(pixdim[1:4]).all() and (pixdim[1:4] > 0).all()):
+    if not all(math.isfinite(size) and size > 0 for size in pixdim[1:4].tolist()):
         raise GeometryError(
             f"the voxel size (pixdim) must be positive and finite, got {pixdim[1:4].tolist()}",
             where=str(path),
@@ -260,37 +264,6 @@ def _geometry(path: Path, shape: tuple[int, int, int], affine: NDArray[np.float6
         raise GeometryError(error.what, where=str(path), fix=error.fix) from error
 
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == _GZIP
-
-
-def _inflate(path: Path, needed: int, whole: bool) -> bytes:
-    """The first ``needed`` bytes of the contents; ``whole`` checks that all of the file is sound."""
-    data, members, found = path.read_bytes(), [], 0
-    while data and found < needed:
-        member = isal_zlib.decompressobj(31)  # checks the CRC at the end of each member
-        try:
-            members.append(member.decompress(data, needed - found))
-            found += len(members[-1])
-            rest = member.unconsumed_tail
-            while whole and not member.eof and rest:  # more than the header promises, then the CRC
-                member.decompress(rest, 1 << 20)
-                rest = member.unconsumed_tail
-        except isal_zlib.IsalError as error:  # type: ignore[misc]  # (its stub calls it an instance)
-            raise _damaged(path, str(error)) from error
-        if not member.eof and (whole or found < needed):
-            raise _damaged(path, "the compressed data ends early")
-        data = member.unused_data.lstrip(b"\0")
-    return members[0] if len(members) == 1 else b"".join(members)
-
-
 def _require_length(path: Path, found: int, needed: int) -> None:
     if found < needed:
-        raise _damaged(path, f"{found} bytes where the header promises {needed}")
-
-
-def _damaged(path: Path, detail: str) -> DataError:
-    return DataError(
-        f"the NIfTI file is truncated or damaged: {detail}", where=str(path), fix="download or copy the file again"
-    )
+        raise damaged(path, f"{found} bytes where the header promises {needed}")

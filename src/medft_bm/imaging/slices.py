@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,12 @@ def safe_path(root: Path, relative: str) -> Path:
     Raises:
         DataError: an absolute path, one that climbs out with ``..``, or an empty one.
     """
-    pure = PurePosixPath(relative)
-    if pure.is_absolute() or Path(relative).is_absolute() or not pure.parts or {"..", ""} & set(pure.parts):
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    if relative.startswith("/") or relative[1:2] == ":" or not parts or ".." in parts:
         raise DataError(f"{relative!r} is not a path under the root", where=str(root), fix="use a relative path")
     if "\0" in relative or "\\" in relative:
         raise DataError(f"{relative!r} is not a POSIX path", where=str(root), fix="separate folders with /")
-    return root.joinpath(*pure.parts)
+    return root.joinpath(*parts)
 
 
 def slice_array(volume: Volume, axis: int, index: int, frame: Frame = "display") -> NDArray[Any]:

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,9 @@ DOUBTFUL_BITS = 3
 PAIRS_AT_ONCE = 200_000
 """Pairs that are compared at once, which bounds the memory."""
 
+SMALL = 64 * 64
+"""Pixels of a small image."""
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -71,9 +74,23 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Args:
         image: ``(h, w)`` or ``(h, w, 3)``.
     """
-    grey = image.astype(np.float32) if image.ndim == 2 else image @ LUMA
-    means = _blocks(grey.shape[0]) @ grey @ _blocks(grey.shape[1]).T
-    return np.rint(means).astype(np.uint8).ravel()
+    rows = _row_means(image)
+    grey = rows if image.ndim == 2 else rows @ LUMA
+    return np.rint(grey @ _blocks(image.shape[1]).T).astype(np.uint8).ravel()
+
+
+def _row_means(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Means over 8 blocks of rows; a matrix product is faster for a small image, and starts threads for a large one."""
+    height = len(image)
+    if image.size <= SMALL and image.ndim == 2:
+        return _blocks(height) @ image.astype(np.float32)
+    edges = np.linspace(0, height, SIDE + 1)
+    first = np.minimum(edges.astype(np.intp), height - 1)
+    part = (edges - first).astype(np.float32)
+    sums = np.stack([image[a:b].sum(axis=0, dtype=np.uint32) for a, b in pairwise(first.tolist())])
+    cut = part.reshape(-1, *[1] * (image.ndim - 1)) * image[first]
+    means: NDArray[np.float32] = (sums - cut[:-1] + cut[1:]) * np.float32(SIDE / height)
+    return means
 
 
 @lru_cache(maxsize=64)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from medft_bm.config.schema import Data
-from medft_bm.core.errors import DataError
+from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.types import Split
 from medft_bm.prepare.arrow import hf_datasets
 from medft_bm.prepare.audit import audit_entries, raise_or_warn
@@ -25,6 +24,7 @@ from medft_bm.prepare.findings import Finding
 from medft_bm.prepare.images import Gallery, render_all
 from medft_bm.prepare.index import UNUSABLE, Asked, Skipped, Watched, ask, index, watch
 from medft_bm.prepare.mix import select
+from medft_bm.prepare.shards import deserted, discard, presence
 from medft_bm.prepare.split import place, read_split
 from medft_bm.prepare.stored import CARD, IMAGES, Kept, link_all, told, write_samples
 
@@ -42,17 +42,17 @@ def prepare_samples(data: Data, engine: Engine) -> Path:
     watched = [watch(one) for one in asked]
     facts = samples_facts(data, asked, watched)
     folder = entry_folder(data.cache, "samples", facts)
-    if finished(folder):
-        return folder
     work = data.cache / "work" / folder.name
-    try:
-        with storage_errors(data.cache, work):
-            large = sum(files.n_bytes for files in watched) > WORTH_PROCESSES
-            return _prepare(work, facts, data, asked, engine, large)
-    except DataError:
-        if finished(folder):  # by another process, which then took the work away
-            return folder
-        raise
+    if not finished(folder):
+        try:
+            with storage_errors(data.cache, work):
+                large = sum(files.n_bytes for files in watched) > WORTH_PROCESSES
+                _prepare(work, facts, data, asked, engine, large)
+        except DataError:
+            if not finished(folder):  # by another process, which then took the work away
+                raise
+    discard(work)
+    return folder
 
 
 def samples_facts(data: Data, asked: Sequence[Asked], watched: Sequence[Watched]) -> dict[str, Any]:
@@ -91,28 +91,40 @@ def _prepare(
     asked: Sequence[Asked],
     engine: Engine,
     large: bool,
-) -> Path:
+) -> None:
     try:
-        found, skipped = index(work / "index", asked, data, engine, large=large)
-        if not found:
-            raise _nothing_found(asked, skipped)
-        splits, chosen, findings = _choose(found, data, asked)
-        keys = [(asked[found[i].part].root, found[i].image) for i in chosen]
-        distinct = list(dict.fromkeys(keys))
-        gallery = render_all(work / IMAGES, distinct, engine, skip_bad=data.on_error == "skip", large=large)
-        kept = []
-        for i, key in zip(chosen, keys, strict=True):
-            if key in gallery.rows:
-                kept.append(Kept(found[i], splits[i], gallery.rows[key]))
-            else:
-                skipped[found[i].source, UNUSABLE] += 1
-        if not kept:
-            raise _nothing_found(asked, skipped)
-        seen = audit_images(gallery.thumbnails, _image_facts(kept, asked, gallery))
-        raise_or_warn(seen)
-    except DataError:
-        shutil.rmtree(work, ignore_errors=True)  # another state of the files will have another name
+        with presence(work):
+            if finished(entry_folder(data.cache, "samples", facts)):  # by another process, a moment ago
+                return
+            write = _made(work, data, asked, engine, large)
+    except (ConfigError, DataError):
+        if deserted(work):  # else it is for the others, who will meet the same file
+            discard(work)  # another config or state of the files will have another name
         raise
+    cached(data.cache, "samples", facts, write)
+
+
+def _made(
+    work: Path, data: Data, asked: Sequence[Asked], engine: Engine, large: bool
+) -> Callable[[Path], dict[str, Any]]:
+    """Do all the work; what comes back writes the entry."""
+    found, skipped = index(work / "index", asked, data, engine, large=large)
+    if not found:
+        raise _nothing_found(asked, skipped)
+    splits, chosen, findings = _choose(found, data, asked)
+    keys = [(asked[found[i].part].root, found[i].image) for i in chosen]
+    distinct = list(dict.fromkeys(keys))
+    gallery = render_all(work / IMAGES, distinct, engine, skip_bad=data.on_error == "skip", large=large)
+    kept = []
+    for i, key in zip(chosen, keys, strict=True):
+        if key in gallery.rows:
+            kept.append(Kept(found[i], splits[i], gallery.rows[key]))
+        else:
+            skipped[found[i].source, UNUSABLE] += 1
+    if not kept:
+        raise _nothing_found(asked, skipped)
+    seen = audit_images(gallery.thumbnails, _image_facts(kept, asked, gallery))
+    raise_or_warn(seen)
 
     def write(draft: Path) -> dict[str, Any]:
         link_all(gallery.files, draft / IMAGES)
@@ -123,9 +135,7 @@ def _prepare(
         (draft / CARD).write_text(card(about, counts), encoding="utf-8")
         return about
 
-    folder = cached(data.cache, "samples", facts, write)
-    shutil.rmtree(work, ignore_errors=True)
-    return folder
+    return write
 
 
 def _parts(data: Data) -> list[dict[str, Any]]:
@@ -150,7 +160,7 @@ def _image_facts(kept: Sequence[Kept], asked: Sequence[Asked], gallery: Gallery)
     facts = []
     for row, digest in enumerate(gallery.digests):
         entry, split, _ = by_row[row]
-        path = str(asked[entry.part].root / entry.image.path)
+        path = f"{asked[entry.part].root}/{entry.image.path}"
         facts.append(ImageFacts(entry.subject, split, path, digest.tobytes()))
     return facts
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import repeat
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -20,13 +22,17 @@ def build_shards(folder: Path, sizes: Sequence[int], build: Callable[[int, Path]
         folder: where the shards are; they are called ``00000``, ``00001`` …
         sizes: units of work in each, for the progress.
         build: fills the empty folder of a shard, given its number; yields once per unit of work.
+
+    Raises:
+        FileNotFoundError: another process has taken the work away (:func:`discard`).
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     missing = list(range(len(sizes)))
     for wait in (False, True):
         held = []
         for number in missing:
             path = shard_folder(folder, number)
+            folder.stat()  # a lock would make the folder anew, and all the work would be done again
             lock = FileLock(folder / f".{path.name}.lock")
             try:
                 lock.acquire(blocking=wait)
@@ -46,12 +52,44 @@ def shard_folder(folder: Path, number: int) -> Path:
 
 
 def _build(path: Path, number: int, build: Callable[[int, Path], Iterator[None]]) -> Iterator[None]:
-    draft = path.with_name(f".{path.name}.draft")
     # Only the holder of the lock gets here, so a draft that exists was left by a process that was killed.
-    shutil.rmtree(draft, ignore_errors=True)
+    for left in path.parent.glob(f".{path.name}.*.draft"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own: who goes on writing after the work was taken away must not write into a draft of its successor.
+    draft = path.with_name(f".{path.name}.{uuid4().hex}.draft")
     draft.mkdir()
     try:
         yield from build(number, draft)
         draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def presence(work: Path) -> Iterator[None]:
+    """Make the folder of some work and be seen in it by the other processes that share it, until the block ends."""
+    path = work / f".{uuid4().hex}.here"
+    try:
+        with FileLock(path):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def deserted(work: Path) -> bool:
+    """Whether nobody is in the folder of some work any more, except who was killed."""
+    for path in work.glob(".*.here"):
+        try:
+            with FileLock(path, blocking=False):
+                path.unlink(missing_ok=True)
+        except Timeout:
+            return False
+    return True
+
+
+def discard(work: Path) -> None:
+    """Take all of some work away at once, so that nobody finds half of it, and then remove it."""
+    with suppress(OSError):  # there is none, or another process was faster
+        work.rename(work.with_name(f".{work.name}.{uuid4().hex}.gone"))
+    for gone in work.parent.glob(f".{work.name}.*.gone"):
+        shutil.rmtree(gone, ignore_errors=True)

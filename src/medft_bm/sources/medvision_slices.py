@@ -45,6 +45,7 @@ class Unit:
     published: bool
     version: tuple[int, ...]
     skip: Skip
+    _layouts: dict[int, SliceLayout] = field(default_factory=dict)
     _masks: dict[str, Volume] = field(default_factory=dict)
     _landmarks: dict[Path, Any] = field(default_factory=dict)
 
@@ -55,7 +56,9 @@ class Unit:
 
     def layout(self, axis: int) -> SliceLayout:
         """How slices along an axis are laid out."""
-        return self.geometry.layout(axis, self.frame)
+        if axis not in self._layouts:
+            self._layouts[axis] = self.geometry.layout(axis, self.frame)
+        return self._layouts[axis]
 
     def leave_out(self, job: Job, index: int, label: str, why: str) -> None:
         """Say what is left out."""
@@ -188,13 +191,13 @@ def _measured(unit: Unit, job: Job, index: int, label: str, lesions: Sequence[An
     drawn: Sequence[Mapping[str, Any]] = []
     if job.case.get("landmark_file") and safe_path(unit.root, job.path("landmark")).is_file():
         drawn = unit.landmarks(job).get(index, [])
-    spacing = unit.geometry.slice_spacing(unit.layout(job.name.axis))
     measured: list[Annotation] = []
     for number, lesion in enumerate(lesions):
         stated, ends = _stated_mm(lesion), None
         if len(drawn) == len(lesions):
             a, b, c, d = unit.ends(job, [drawn[number][f"P{k}"] for k in (1, 2, 3, 4)])
             ends = LesionAxes((a, b), (c, d))
+            spacing = unit.geometry.slice_spacing(unit.layout(job.name.axis))
             apart = max(abs(x - y) for x, y in zip(stated, axes_mm(ends, spacing), strict=True))
             # Each end was rounded to a whole voxel.
             if apart > np.hypot(spacing.y, spacing.x):
