@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source script/environment.sh
 ensure_environment train,dev ruff mypy importlinter codespell_lib torch
 
-mapfile -t shell_files < <(find . -path ./.venv -prune -o -name '*.sh' -print)
+mapfile -t shell_files < <(find . -path ./.venv -prune -o '(' -name '*.sh' -o -name '*.sbatch' ')' -print)
 
 failed=()
 check() {

@@ -17,8 +17,9 @@ from medft_bm.prepare.stored import Kept
 def row(image: int, label: str, size=(30, 40), spacing=None, modality="MR", split="train") -> Kept:
     mm = None if spacing is None else {"y": spacing[0], "x": spacing[1]}
     tags = {"modality": modality, "label": label}
-    facts = {"size": {"h": size[0], "w": size[1]}, "spacing": mm, "tags": tags}
-    entry = Entry("uid", 0, "detection", "organs", "P1", None, label, "", ImageRef("a.png"), json.dumps(facts))
+    facts = {"size": {"h": size[0], "w": size[1]}, "spacing": mm, "truth": {}, "tags": tags}
+    text = json.dumps(facts, separators=(",", ":"))
+    entry = Entry("uid", 0, "detection", "organs", "P1", None, label, "", ImageRef("a.png"), text)
     return Kept(entry, split, image)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 from medft_bm.config.schema import Part
 from medft_bm.core.types import SPLITS, Split
+from medft_bm.prepare.codec import size_spacing_tags
 from medft_bm.prepare.stored import Kept
 
 
@@ -52,11 +52,11 @@ class Counts:
         if one.row in self.images:
             return
         self.images.add(one.row)
-        facts = json.loads(one.entry.text)
-        self.sizes[facts["size"]["h"], facts["size"]["w"]] += 1
-        if facts["spacing"]:
-            self.spacings[facts["spacing"]["y"], facts["spacing"]["x"]] += 1
-        self.modalities[facts["tags"].get("modality", "")] += 1
+        size, spacing, tags = size_spacing_tags(one.entry.text)
+        self.sizes[size["h"], size["w"]] += 1
+        if spacing:
+            self.spacings[spacing["y"], spacing["x"]] += 1
+        self.modalities[tags.get("modality", "")] += 1
 
 
 def count(parts: int, kept: Iterable[Kept]) -> list[Counts]:

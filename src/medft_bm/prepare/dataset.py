@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 from PIL import Image
 
 from medft_bm.config.schema import Data, Prepare
+from medft_bm.core.memory import no_garbage_search
 from medft_bm.core.types import Sample, Split, View
 from medft_bm.models.base import ModelFamily
 from medft_bm.prepare.arrow import hf_datasets, open_images
@@ -193,7 +194,7 @@ def prepare_dataset(data: Data, family: ModelFamily, how: Prepare | None = None)
         DataError: raw data is missing, broken or contradictory, or nothing is left to train on.
         DependencyError: a package is missing.
     """
-    with engine(how or Prepare()) as run:
+    with no_garbage_search(), engine(how or Prepare()) as run:
         return Prepared(prepare_rows(data, family, run))
 
 

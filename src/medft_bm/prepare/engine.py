@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from medft_bm.config.schema import Prepare
 from medft_bm.core.errors import MedftError
+from medft_bm.core.memory import no_garbage_search
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -122,4 +123,5 @@ def in_order(
 
 def each(function: Callable[[J], R], batch: Sequence[J]) -> list[R]:
     """The results of one batch."""
-    return [function(job) for job in batch]
+    with no_garbage_search():
+        return [function(job) for job in batch]

@@ -37,13 +37,13 @@ def prepare_samples(data: Data, engine: Engine) -> Path:
 
     Several processes, on one machine or many, may prepare the same thing at the same time: they share the work.
     """
-    hf_datasets()  # a missing package should not be found out after an hour of reading
     asked = ask(data)
     watched = [watch(one) for one in asked]
     facts = samples_facts(data, asked, watched)
     folder = entry_folder(data.cache, "samples", facts)
     work = data.cache / "work" / folder.name
     if not finished(folder):
+        hf_datasets()  # a missing package should not be found out after an hour of reading
         try:
             with storage_errors(data.cache, work):
                 large = sum(files.n_bytes for files in watched) > WORTH_PROCESSES

@@ -37,13 +37,14 @@ def write_samples(folder: Path, kept: Sequence[Kept], subjects: Mapping[str, Spl
     names = {subject: hide(subject, salt) for subject in subjects}
     write_json(folder / "split.json", dict(sorted((names[subject], split) for subject, split in subjects.items())))
     ranges: dict[Split, list[int]] = {}
+    end = 0
     with (folder / "samples.jsonl").open("wb") as lines:
         for entry, split, row in kept:  # in the order of SPLITS
             uid = stable_uid(salt, entry.uid) if salt else entry.uid
             text = dump_sample(entry, uid, names[entry.subject], split, row)
-            place = ranges.setdefault(split, [lines.tell(), 0])
-            lines.write(f"{entry.part}\t{row}\t{text}\n".encode())
-            place[1] = lines.tell()
+            start = end
+            end += lines.write(f"{entry.part}\t{row}\t{text}\n".encode())
+            ranges.setdefault(split, [start, end])[1] = end
     return {
         "samples": len(kept),
         "images": 1 + max(one.row for one in kept),

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medft_bm.core.errors import ConfigError, DataError, MedftError
+from medft_bm.core.memory import no_garbage_search
 from medft_bm.core.registry import did_you_mean
 from medft_bm.core.types import Split
 from medft_bm.imaging.slices import safe_path
@@ -169,7 +170,8 @@ def read_json(path: Path, hook: Any = None) -> Any:
     fix = "fetch the file again"
     try:
         data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data, object_hook=hook)
+        with no_garbage_search():
+            return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data, object_hook=hook)
     except FileNotFoundError as error:
         raise DataError("the file does not exist", where=str(path), fix=fix) from error
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
