@@ -15,20 +15,45 @@ from medft_bm.imaging.nifti import read_header, read_voxels
 NOISE = np.random.default_rng(0).integers(0, 256, 100_000, dtype=np.uint8).tobytes()
 
 
+def inflated(path, needed: int, *, whole: bool) -> bytes:
+    return inflate(path, [(0, needed)], whole=whole).tobytes()
+
+
 def test_only_the_beginning_is_inflated(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(NOISE))
     assert is_gzip(path)
-    assert inflate(path, 1000, whole=False) == NOISE[:1000]
-    assert inflate(path, len(NOISE), whole=True) == NOISE
-    assert inflate(path, len(NOISE) + 1, whole=False) == NOISE  # shorter than asked for: the caller says so
+    assert inflated(path, 1000, whole=False) == NOISE[:1000]
+    assert inflated(path, len(NOISE), whole=True) == NOISE
+    with pytest.raises(DataError, match=f"{len(NOISE)} bytes where the header promises {len(NOISE) + 1}"):
+        inflated(path, len(NOISE) + 1, whole=True)
 
 
+@pytest.mark.parametrize("piece", [7, 1000, 1 << 20])
+def test_ranges_are_put_where_they_belong_whatever_the_pieces(tmp_path, monkeypatch, piece):
+    monkeypatch.setattr("medft_bm.imaging.inflate.PIECE", piece)
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(NOISE))
+    ranges = [(3, 9), (9, 500), (40_000, 40_001), (60_000, 90_000)]
+    contents = inflate(path, ranges, whole=False).tobytes()
+    assert len(contents) == 90_000
+    for first, last in ranges:
+        assert contents[first:last] == NOISE[first:last]
+
+
+@pytest.mark.parametrize("piece", [1, 100, 1 << 16])
 @pytest.mark.parametrize("needed", [100, 60_000, 100_000])
-def test_members_follow_each_other_with_padding_between(tmp_path, needed):
+def test_members_follow_each_other_with_padding_between(tmp_path, monkeypatch, needed, piece):
+    monkeypatch.setattr("medft_bm.imaging.inflate.PIECE", piece)
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(NOISE[:50_000]) + b"\0" * 7 + gzip.compress(NOISE[50_000:]) + b"\0" * 9)
-    assert inflate(path, needed, whole=True) == NOISE[:needed]
+    assert inflated(path, needed, whole=True) == NOISE[:needed]
+
+
+def test_what_follows_a_complete_file_does_not_matter(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(NOISE) + b"something else")
+    assert inflated(path, len(NOISE), whole=True) == NOISE
 
 
 def test_more_than_needed_is_read_to_its_checksum_when_the_whole_file_counts(tmp_path):
@@ -36,9 +61,9 @@ def test_more_than_needed_is_read_to_its_checksum_when_the_whole_file_counts(tmp
     data = bytearray(gzip.compress(NOISE))
     data[-8] ^= 1  # the checksum
     path.write_bytes(data)
-    assert inflate(path, 1000, whole=False) == NOISE[:1000]
+    assert inflated(path, 1000, whole=False) == NOISE[:1000]
     with pytest.raises(DataError, match="truncated or damaged"):
-        inflate(path, 1000, whole=True)
+        inflated(path, 1000, whole=True)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 50_000])
@@ -46,8 +71,8 @@ def test_a_file_that_ends_before_what_is_needed_is_refused(tmp_path, cut):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(NOISE)[:-cut])
     with pytest.raises(DataError, match="ends early"):
-        inflate(path, len(NOISE), whole=True)
-    assert inflate(path, 100, whole=False) == NOISE[:100]
+        inflated(path, len(NOISE), whole=True)
+    assert inflated(path, 100, whole=False) == NOISE[:100]
 
 
 def test_the_wanted_slices_are_those_of_the_whole_volume(nifti, voxels):

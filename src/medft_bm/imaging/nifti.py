@@ -134,12 +134,17 @@ def _stored(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int]] |
         _require_length(path, path.stat().st_size, header.offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         return np.memmap(path, dtype, "r", header.offset, shape, "F")
     if wanted and all(axis == 2 and 0 <= index < shape[2] for axis, index in wanted):
-        shape = (shape[0], shape[1], max(index for _, index in wanted) + 1)
-    voxels = int(np.prod(shape, dtype=np.int64))
-    needed = header.offset + voxels * dtype.itemsize
-    data = inflate(path, needed, whole=shape == header.geometry.shape_ijk)
-    _require_length(path, len(data), needed)
-    return np.frombuffer(data, dtype, count=voxels, offset=header.offset).reshape(shape, order="F")
+        indices = sorted({index for _, index in wanted})
+        size = shape[0] * shape[1] * dtype.itemsize
+        ranges = [(header.offset + index * size, header.offset + (index + 1) * size) for index in indices]
+        data = inflate(path, ranges, whole=False)
+        shape = (shape[0], shape[1], indices[-1] + 1)
+    else:
+        n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        data = inflate(path, [(header.offset, header.offset + n_bytes)], whole=True)
+    stored: NDArray[Any] = np.frombuffer(data, dtype, offset=header.offset).reshape(shape, order="F")
+    stored.flags.writeable = False
+    return stored
 
 
 def _raw_header(path: Path) -> tuple[Any, str]:

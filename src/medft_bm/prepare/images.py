@@ -25,6 +25,7 @@ from medft_bm.progress import progress
 log = logging.getLogger(__name__)
 
 IMAGES_PER_SHARD = 4096
+"""Raise ``LAYOUT`` in ``cache.py`` with it: shards that were left by a killed process would be cut otherwise."""
 
 Key: TypeAlias = tuple[Path, ImageRef]
 """A root, and a reference below it."""

@@ -26,6 +26,7 @@ from medft_bm.tasks.base import Task
 log = logging.getLogger(__name__)
 
 UNITS_PER_SHARD = 1024
+"""Raise ``LAYOUT`` in ``cache.py`` with it: shards that were left by a killed process would be cut otherwise."""
 UNUSABLE = "a file that cannot be used"
 """Reason kept on disk; the log says what is wrong with which file, and file names often hold the patient's."""
 
