@@ -280,7 +280,7 @@ def arguments() -> argparse.Namespace:
     words.add_argument("--cases", nargs="+", choices=[*SPEEDS, *OTHERS], help="what to measure; by default everything")
     words.add_argument("--rounds", type=positive, default=5, help="rounds, of which the median counts")
     words.add_argument("--processes", type=positive, default=2, help="worker processes of both sides")
-    words.add_argument("--reader", choices=("nibabel", "gzip"), default="nibabel", help="how the naive way reads volumes")
+    words.add_argument("--reader", choices=("nibabel", "gzip"), default="nibabel", help="how the naive way reads")
     words.add_argument("--folder", type=Path, default=Path("cache/benchmarks"), help="of volumes, which are kept")
     words.add_argument("--json", type=Path, help="file for every number of every round")
     words.add_argument("--quick", action="store_true", help="tiny volumes and one round: whether it runs, no numbers")
