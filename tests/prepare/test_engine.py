@@ -19,12 +19,15 @@ def slow_square(number: int) -> int:
 
 
 def process_of(number: int) -> int:
-    time.sleep(0.02)
+    time.sleep(0.1)
     return os.getpid()
 
 
-def die(number: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(survivor: int, number: int) -> int:
+    """Kill the process that works, unless it is the one that started all."""
+    time.sleep(0.1)
+    if os.getpid() != survivor:
+        os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
@@ -50,13 +53,15 @@ def test_results_come_in_the_order_of_the_jobs():
 
 def test_large_work_goes_to_other_processes_and_small_work_does_not():
     with engine(Prepare(workers=2)) as run:
+        first = list(run.map(process_of, range(100), large=True))
+        assert first[0] == os.getpid()  # while the others start
         assert os.getpid() not in set(run.map(process_of, range(8), large=True))
         assert set(run.map(process_of, range(8), large=False)) == {os.getpid()}
 
 
 def test_a_process_that_is_killed_is_one_clear_error():
     with engine(Prepare(workers=2)) as run, pytest.raises(MedftError, match="was killed") as caught:
-        list(run.map(die, range(4), large=True))
+        list(run.map(partial(die, os.getpid()), range(100), large=True))
     assert caught.value.where == "prepare.workers"
 
 
@@ -126,4 +131,4 @@ def test_an_error_in_a_ray_task_arrives_as_it_was_raised(ray):
 
 def test_a_ray_task_that_dies_every_time_is_one_clear_error(ray):
     with engine(Prepare(engine="ray")) as run, pytest.raises(MedftError, match="gave up"):
-        list(run.map(die, range(2), large=True))
+        list(run.map(partial(die, os.getpid()), range(2), large=True))

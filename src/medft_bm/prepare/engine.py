@@ -70,28 +70,39 @@ class Local:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._ready: Future[int] | None = None
 
     def map(self, function: Callable[[J], R], jobs: Sequence[J], *, large: bool) -> Iterator[R]:
-        """See :class:`Engine`."""
+        """See :class:`Engine`; this process works too while the others start."""
         if self._workers < 2 or len(jobs) < 2 or not large:
             yield from map(function, jobs)
             return
-        if self._pool is None:
-            # Spawned, not forked: a fork in a process with threads (SimpleITK, torch) can deadlock.
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
-        pool = self._pool
+        pool, ready = self._start()
+        done = 0
+        while done < len(jobs) and not ready.done():
+            yield function(jobs[done])
+            done += 1
 
         def submit(batch: Sequence[J]) -> Future[list[R]]:
             return pool.submit(each, function, batch)
 
         try:
-            yield from in_order(submit, Future.result, batches(jobs, self._workers), self._workers)
+            yield from in_order(submit, Future.result, batches(jobs[done:], self._workers), self._workers)
         except BrokenProcessPool as error:
             raise MedftError(
                 "a process that prepares data was killed",
                 where="prepare.workers",
                 fix="it may lack memory: use fewer; what is done is kept, so the same command goes on from there",
             ) from error
+
+    def _start(self) -> tuple[ProcessPoolExecutor, Future[int]]:
+        """The processes, and what is done when the first of them can work."""
+        if self._pool is None or self._ready is None:
+            # Spawned, not forked: a fork in a process with threads (SimpleITK, torch) can deadlock.
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+            nothing = [self._pool.submit(os.getpid) for _ in range(self._workers)]  # each starts a process
+            self._ready = nothing[0]
+        return self._pool, self._ready
 
     def close(self) -> None:
         """End the processes; what they have not started is dropped."""
