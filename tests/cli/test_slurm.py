@@ -78,7 +78,7 @@ def test_of_two_tasks_one_is_killed_and_a_third_gets_what_the_other_makes(start,
     slurm = {"CACHE": str(cache), "SLURM_CPUS_PER_TASK": "1", "SLURM_ARRAY_JOB_ID": "7"}
     tasks = [start(config, **slurm, SLURM_ARRAY_TASK_ID=str(number)) for number in range(2)]
     deadline = time.monotonic() + 120
-    while not list(cache.glob("work/*/*/.*.draft")):
+    while not list(cache.glob("shards/*/*/.*.draft")):
         assert time.monotonic() < deadline, "no task began to work"
         assert None in [task.poll() for task in tasks], tasks[0].communicate()
         time.sleep(0.01)
@@ -91,4 +91,4 @@ def test_of_two_tasks_one_is_killed_and_a_third_gets_what_the_other_makes(start,
     folders = {out.splitlines()[-1] for out, _ in told[1:]}
     assert folders == {str(path) for path in (cache / "prepared").glob("[!.]*")}
     assert len(folders) == 1
-    assert list((cache / "work").iterdir()) == []
+    assert list((cache / "shards").iterdir()) == []

@@ -70,7 +70,7 @@ def same(cache: Path, undisturbed: Path) -> bool:
     made = entries(cache)
     others = [path for path in cache.rglob("*") if path.is_file() and str(path.relative_to(cache)) not in made]
     assert [path for path in others if path.suffix != ".lock" or path.stat().st_size] == []
-    assert list((cache / "work").iterdir()) == []
+    assert list((cache / "shards").iterdir()) == []
     assert not list(cache.glob("*/.*.draft"))
     return made == entries(undisturbed)
 
@@ -153,10 +153,10 @@ def test_eight_processes_that_want_the_same_build_it_once(children, config, undi
         Path(path).name.split(".")[1] + "/" + Path(path).parent.name
         for done in many
         for event, path, _ in done.touched
-        if event == "os.mkdir" and path.endswith(".draft") and "/work/" in path
+        if event == "os.mkdir" and path.endswith(".draft") and "/shards/" in path
     )
     shards = [
-        to for event, _, to in undisturbed[1].touched if event == "os.rename" and "/work/" in to and "gone" not in to
+        to for event, _, to in undisturbed[1].touched if event == "os.rename" and "/shards/" in to and "gone" not in to
     ]
     assert len(shards) > 8
     assert made == {f"{Path(to).name}/{Path(to).parent.name}": 1 for to in shards}
@@ -183,8 +183,10 @@ def test_a_full_disk_is_one_message_and_loses_nothing(stage, children, config, u
     assert full.err.splitlines()[-1].startswith("  fix: free some space")
     assert "Traceback" not in full.err
     assert {name.split("/")[0] for name in entries(cache)} == ({"samples"} if stage == "prepared" else set())
-    reached = {path.name for path in cache.glob("work/*/*") if path.is_dir()} | {path.name for path in cache.iterdir()}
-    stages = ["work", *largest]
+    reached = {path.name for path in cache.glob("shards/*/*") if path.is_dir()} | {
+        path.name for path in cache.iterdir()
+    }
+    stages = ["shards", *largest]
     assert reached == set(stages[: stages.index(stage) + 1]) - ({"index", "images"} if stage == "prepared" else set())
     assert not list(cache.glob("**/.*.draft"))
     assert children(config, f"data.cache={cache}", "prepare.workers=1").code == 0

@@ -134,12 +134,12 @@ def test_after_an_interruption_only_the_work_holds_names_and_the_next_run_takes_
         prepare_samples(data, Dying(1))
     left = leaks(tmp_path, planted.all)
     assert left
-    assert {path.relative_to(tmp_path).parts[0] for _, path in left} == {"work"}
+    assert {path.relative_to(tmp_path).parts[0] for _, path in left} == {"shards"}
 
     prepare_dataset(data, family)
 
     assert leaks(tmp_path, planted.all) == []
-    assert list((tmp_path / "work").iterdir()) == []
+    assert list((tmp_path / "shards").iterdir()) == []
 
 
 def test_a_file_that_is_left_out_is_counted_and_not_named(raw, planted, family, tmp_path):

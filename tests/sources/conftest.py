@@ -64,3 +64,14 @@ def boxes_plan(phantom, labels, tmp_path):
     case = phantom(labels)
     write_plan(tmp_path / "Toy", "detection", "1.0.0", [task_of([case | box_slices(labels, STEP)])])
     return case
+
+
+@pytest.fixture
+def saved(tmp_path) -> Path:
+    """A dataset with three splits on a disk, as ``save_to_disk`` writes it."""
+    import datasets
+    from tests.sources.small_datasets import table
+
+    parts = {"train": table(4), "val": table(2, 4), "test": table(3, 6)}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    return tmp_path

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image
-from tests.sources.small_datasets import FEATURES, GRADES, image_folder, picture, rows, table
+from tests.sources.small_datasets import GRADES, image_folder, picture, rows, table
 
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import Box, Size, Spacing
@@ -23,14 +22,6 @@ def boxes(cells: list[dict[str, object]], objects: object) -> datasets.Dataset:
     return datasets.Dataset.from_list(
         cells, features=datasets.Features(image=datasets.Image(), objects=objects, label=datasets.Value("string"))
     )
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """A dataset with three splits on a disk, as ``save_to_disk`` writes it."""
-    parts = {"train": table(4), "val": table(2, 4), "test": table(3, 6)}
-    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
-    return tmp_path
 
 
 def facts(records):
@@ -247,72 +238,3 @@ def test_numbers_without_names_ask_for_them(read, tmp_path):
         read("hf_dataset", tmp_path, path="set")
     records = read("hf_dataset", tmp_path, path="set", classes=["none", "some"])
     assert [record.annotations[0].class_id for record in records] == [0, 1, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "said"),
-    [
-        ({"path": "saved", "label_column": "labels"}, ConfigError, "label_column: .*did you mean 'label'"),
-        ({"path": "saved", "image_column": "img"}, ConfigError, "image_column: "),
-        ({"path": "saved", "subject_column": "patient.id"}, ConfigError, "no field 'id'"),
-        ({"path": "saved", "image_column": "label"}, DataError, "no picture in the column 'label'"),
-        ({"path": "saved", "image_column": "patient"}, DataError, "does not exist"),
-        ({"path": "saved", "classes": ["a", "b", "c"]}, ConfigError, "3 are named, the dataset has 2: low grade"),
-        ({"path": "saved", "spacing_column": "patient"}, DataError, "the spacing must be in numbers"),
-        ({"path": "nowhere"}, DataError, "the dataset does not exist"),
-        ({"path": "../saved"}, DataError, "not a path under the root"),
-        ({"path": "."}, DataError, "not a path under the root"),
-        ({}, ConfigError, "path or repo_id"),
-        ({"path": "saved", "repo_id": "a/b"}, ConfigError, "path or repo_id"),
-        ({"path": "saved", "repo_revision": "v1"}, ConfigError, "repo_revision"),
-        ({"path": "saved", "label_column": ""}, ConfigError, "label_column"),
-        ({"path": "saved", "spacing_mm": 0}, ConfigError, "spacing_mm"),
-        ({"path": "saved", "spacing_mm": 1, "spacing_column": "patient"}, ConfigError, "spacing_column"),
-        ({"path": "saved", "tags": {"site": ""}}, ConfigError, "tags"),
-    ],
-)
-def test_options_that_do_not_fit_are_said_clearly(read, saved, options, error, said):
-    with pytest.raises(error, match=said):
-        read("hf_dataset", saved, **options)
-
-
-def listed(tmp_path: Path, *paths: str) -> None:
-    (tmp_path / "list.json").write_text(json.dumps([{"image": path, "label": GRADES[0]} for path in paths]))
-    (tmp_path / "a.png").write_bytes(picture(0))
-
-
-@pytest.mark.parametrize(
-    ("paths", "said"),
-    [
-        (("a.png", "../secret.png"), "not a path under the root"),
-        (("a.png", "/etc/hostname"), "not a path under the root"),
-        (("a.png", "zip://x.png::/etc/x.zip"), "not among the files of the dataset"),
-        (("a.png", "https://example.org/x.png"), "does not exist"),
-        (("a.png", "a.png"), "a.png is in list.json, train, row 1 too"),
-        (("a.png", "b.png"), "the picture b.png does not exist"),
-        (("a.png", None), "no picture in the column 'image', but a NoneType"),
-    ],
-)
-def test_a_row_may_not_point_elsewhere_or_at_nothing(read, tmp_path, paths, said):
-    listed(tmp_path, *paths)
-    with pytest.raises(DataError, match=said) as caught:
-        read("hf_dataset", tmp_path, path="list.json", classes=GRADES)
-    assert caught.value.where == "list.json, train, row 2"
-    assert not list(tmp_path.glob("hf_dataset-*"))
-
-
-def test_bytes_that_are_no_picture_name_their_row(read, tmp_path):
-    cells = [*rows(1), {**rows(1)[0], "image": {"bytes": b"not a picture", "path": None}}]
-    datasets.Dataset.from_list(cells, features=FEATURES).save_to_disk(tmp_path / "set")
-    with pytest.raises(DataError, match="not a picture that can be read") as caught:
-        read("hf_dataset", tmp_path, path="set")
-    assert caught.value.where == "set, train, row 2"
-
-
-def test_a_root_that_cannot_be_written_to_says_how_to_go_on(read, saved, monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="root"):
-        read("hf_dataset", tmp_path / "file", path="saved")
-    with pytest.raises(DataError, match="pictures cannot be written below the root") as caught:
-        read("hf_dataset", tmp_path / "file" / "below", repo_id="a/b")
-    assert "writable" in caught.value.fix

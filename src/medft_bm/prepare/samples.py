@@ -41,7 +41,7 @@ def prepare_samples(data: Data, engine: Engine) -> Path:
     watched = [watch(one) for one in asked]
     facts = samples_facts(data, asked, watched)
     folder = entry_folder(data.cache, "samples", facts)
-    work = data.cache / "work" / folder.name
+    work = data.cache / "shards" / folder.name
     if not finished(folder):
         hf_datasets()  # a missing package should not be found out after an hour of reading
         try:
