@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from medft_bm.config.schema import Lora
+from medft_bm.config.training import Lora
 from medft_bm.core.errors import ConfigError, MedftError
 from medft_bm.train.lora import check_adapters, lora_config
 

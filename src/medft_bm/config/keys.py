@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from medft_bm.config.schema import Config, Section
+from medft_bm.config.fields import Section
+from medft_bm.config.schema import Config
 from medft_bm.core.registry import did_you_mean
 
 NAMES: dict[Any, str] = {str: "text", Path: "path", bool: "true | false", type(None): "null", Any: "anything"}

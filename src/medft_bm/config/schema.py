@@ -6,55 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-def _path(value: Any) -> Any:
-    if value == "":
-        raise ValueError("a path may not be empty")
-    if isinstance(value, str) and value.startswith("~"):
-        try:
-            return Path(value).expanduser()
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
-    return value
-
-
-def _folder_or_id(value: Any) -> Any:
-    return str(_path(value)) if isinstance(value, str) else value
-
-
-def _words(value: Any) -> Any:
-    """One word stands for a list of one, ``none`` for an empty one."""
-    if isinstance(value, str):
-        return [] if value in ("", "none") else value.split(",")
-    return value
-
-
-def _all(value: int | None) -> int | None:
-    return None if value == -1 else value
-
-
-def _some(value: int | None) -> int | None:
-    if value == 0:
-        raise ValueError("0 leaves nothing to ask; use at least 1, or -1 for all")
-    return value
-
-
-FilePath = Annotated[Path, BeforeValidator(_path)]
-FolderOrId = Annotated[str, BeforeValidator(_folder_or_id), Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Limit = Annotated[Annotated[int, Field(ge=-1)] | None, AfterValidator(_all)]
-SampleLimit = Annotated[Limit, AfterValidator(_some)]
-Tower = Literal["vision", "projector", "language"]
-
-
-class Section(BaseModel):
-    """A group of keys: frozen, and a key it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+from medft_bm.config.fields import Count, FilePath, Limit, Natural, SampleLimit, Section, Share
+from medft_bm.config.training import Lora, Model, Train
 
 
 class Limits(Section):
@@ -183,81 +138,6 @@ class Prepare(Section):
     """Processes of this machine, or tasks on a Ray cluster."""
     workers: Natural = 0
     """Processes that read and render; 0: one per core that this process may use."""
-
-
-class Model(Section):
-    """The model before fine-tuning."""
-
-    name: FolderOrId
-    """Folder or Hub id of the checkpoint."""
-    family: str | None = None
-    """Model family (see `medft models`); null: from the checkpoint's config.json."""
-    revision: str | None = None
-    """Branch, tag or commit on the Hub."""
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Weights in memory; auto: bfloat16 on CUDA, else float32."""
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    """Attention implementation; flash_attention_2 needs flash-attn and a GPU."""
-
-
-class Lora(Section):
-    """Low-rank adapters, used when train.method is lora."""
-
-    rank: Count = 16
-    """Rank of every adapter."""
-    alpha: Annotated[float, Field(gt=0)] = 32
-    """Scale of the adapters; the update is multiplied by alpha / rank."""
-    dropout: Share = 0.05
-    """Dropout in front of the adapters."""
-    parts: Annotated[list[Tower], BeforeValidator(_words), Field(min_length=1)] = ["language"]
-    """Towers whose linear layers are adapted."""
-
-
-class Train(Section):
-    """Supervised fine-tuning."""
-
-    method: Literal["lora", "full"] = "lora"
-    """Train adapters, or every weight."""
-    epochs: Annotated[float, Field(gt=0)] = 1
-    """Passes over the training samples."""
-    max_steps: Annotated[int, Field(ge=-1)] = -1
-    """Optimiser steps; when positive it wins over epochs."""
-    lr: Annotated[float, Field(gt=0, lt=1)] = 2e-4
-    """Peak learning rate."""
-    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
-    """Learning rate after the warm-up."""
-    warmup: Share = 0.03
-    """Share of steps over which the learning rate rises."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW weight decay."""
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Gradients are clipped to this norm."""
-    device_batch: Count = 1
-    """Samples per device per forward pass."""
-    accumulation: Count = 16
-    """Forward passes per optimiser step."""
-    gradient_checkpointing: bool = True
-    """Recompute activations: less memory, more time."""
-    logging_steps: Count = 10
-    """Optimiser steps between two lines of the log."""
-    save_steps: Count = 200
-    """Optimiser steps between two checkpoints."""
-    eval_steps: Count = 200
-    """Optimiser steps between two validation losses."""
-    save_limit: Count = 2
-    """Checkpoints kept."""
-    report_to: Annotated[list[str], BeforeValidator(_words)] = []
-    """Trackers that also get the log, like wandb."""
-    workers: Natural = 2
-    """Processes per device that load images."""
-    sft: dict[str, Any] = {}
-    """Any further field of TRL's SFTConfig, by its own name."""
-
-    @model_validator(mode="after")
-    def _some_steps(self) -> Train:
-        if self.max_steps == 0:
-            raise ValueError("max_steps 0 trains nothing; use -1 to go by epochs")
-        return self
 
 
 class Evaluate(Section):

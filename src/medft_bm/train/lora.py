@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from medft_bm.config.schema import Lora
+from medft_bm.config.training import Lora
 from medft_bm.core.errors import MedftError
 from medft_bm.models.base import ModelFamily, Part
 

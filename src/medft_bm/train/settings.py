@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medft_bm.config.schema import Config, Train
+from medft_bm.config.schema import Config
+from medft_bm.config.training import Train
 from medft_bm.core.errors import ConfigError
 from medft_bm.core.registry import did_you_mean
 
