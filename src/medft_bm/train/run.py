@@ -80,16 +80,16 @@ def training_dtype(config: Config) -> str:
 def make_trainer(prepared: Prepared, family: ModelFamily, config: Config, loaded: Loaded, arguments: Any) -> Any:
     """TRL's trainer over the prepared rows, adapters attached and checked."""
     from transformers.trainer_callback import PrinterCallback
-    from trl import SFTTrainer
 
     from medft_bm.train.callbacks import FiniteLoss, MetricsLog
+    from medft_bm.train.trainer import Trainer
 
     config.run.folder.mkdir(parents=True, exist_ok=True)
     adapters = lora_config(config.lora, family) if config.train.method == "lora" else None
     with warnings.catch_warnings():
         # PEFT asks for a name that transformers 5.23 has renamed; nothing a user could do about it.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        trainer = SFTTrainer(
+        trainer = Trainer(
             model=loaded.model,
             args=arguments,
             train_dataset=prepared.training_set("train"),
