@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 from medft_bm.core.errors import ConfigError, DataError, MedftError
 from medft_bm.models import load_model_family
+from medft_bm.models.loading import with_adapter
 from medft_bm.models.tiny import build_tiny
 from medft_bm.train import merge
+from medft_bm.train.fold import fold
 from medft_bm.train.merge import merge_adapter
 from medft_bm.train.parity import Parity, compare
 
@@ -27,9 +30,10 @@ def test_a_merge_in_float32_is_exact_and_reloads(checkpoint, adapter, family, pr
     report = merge_adapter(str(checkpoint), adapter, out, family, probes, "float32")
 
     assert report.effect > 1e-3
+    assert report.kept == pytest.approx(1, abs=1e-3)
     assert report.merged.largest < 1e-4
     assert report.merged.agreement == 1.0
-    assert (report.stored.largest, report.reloaded.largest) == (0.0, 0.0)
+    assert report.reloaded.largest == 0.0
     assert load_model_family(str(out)) == family
     assert {"chat_template.jinja", "generation_config.json", "merge_report.json", "tokenizer.json"} <= {
         path.name for path in out.iterdir()
@@ -42,7 +46,8 @@ def test_a_merge_in_float32_is_exact_and_reloads(checkpoint, adapter, family, pr
 def test_a_merge_into_bfloat16_rounds_and_says_by_how_much(checkpoint, adapter, family, probes, tmp_path):
     report = merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "bfloat16")
 
-    assert 0 < report.stored.largest < 0.1
+    assert 0 < report.merged.largest < 0.1
+    assert report.kept == pytest.approx(1, abs=0.1)
     assert report.reloaded.largest == 0.0
     assert json.loads((tmp_path / "merged" / "config.json").read_text())["dtype"] == "bfloat16"
     assert json.loads((tmp_path / "merged" / "merge_report.json").read_text())["dtype"] == "bfloat16"
@@ -99,36 +104,59 @@ def altered(adapter, folder, change):
     return copy
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.01, 0.002], ids=["strong", "weak", "very weak"])
-def test_a_merge_that_loses_the_adapter_is_refused_however_little_the_adapter_does(
-    checkpoint, adapter, family, probes, tmp_path, monkeypatch, strength
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("strength", [1.0, 0.1], ids=["strong", "weak"])
+@pytest.mark.parametrize("times", [0, 2], ids=["lost", "twice"])
+def test_an_adapter_that_is_lost_or_added_twice_is_noticed_however_little_it_does(
+    checkpoint, adapter, family, probes, tmp_path, monkeypatch, strength, times, dtype
 ):
-    from peft.tuners.lora import LoraModel
+    from peft.tuners.lora.layer import Linear
 
     weak = altered(adapter, tmp_path / "weak", lambda name, weight: weight * (strength if "lora_B" in name else 1))
-    report = merge_adapter(str(checkpoint), weak, tmp_path / "fine", family, probes, "float32")
-    assert report.merged.largest < report.effect / 100
-
-    monkeypatch.setattr(LoraModel, "merge_and_unload", lambda self, **_: self.unload())
-    with pytest.raises(MedftError, match="the merged model does not say the same"):
-        merge_adapter(str(checkpoint), weak, tmp_path / "merged", family, probes, "float32")
+    once = Linear.get_delta_weight
+    monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: once(self, name) * times)
+    with pytest.raises(MedftError, match=r"does not say the same|times what the adapter does"):
+        merge_adapter(str(checkpoint), weak, tmp_path / "merged", family, probes, dtype)
     assert not (tmp_path / "merged").exists()
 
 
-def test_an_adapter_that_is_merged_twice_is_refused(checkpoint, adapter, family, probes, tmp_path, monkeypatch):
-    from peft.tuners.lora import LoraModel
+def test_sums_are_made_in_float32_and_rounded_once(checkpoint, adapter, family, probes, tmp_path):
+    from safetensors.torch import load_file
 
-    once = LoraModel.merge_and_unload
+    merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "bfloat16")
+    exact = family.load(str(checkpoint), revision=None, dtype="bfloat16", attention="sdpa")
+    exact.model.float()
+    model = with_adapter(exact, adapter).model.merge_and_unload()
+    rounded = family.load(str(tmp_path / "merged"), revision=None, dtype="bfloat16", attention="sdpa").model
+    for (name, wanted), weight in zip(model.named_parameters(), rounded.parameters(), strict=True):
+        assert torch.equal(wanted.to(torch.bfloat16), weight), name
+    saved = load_file(tmp_path / "merged" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.bfloat16}
 
-    def doubled(self, **settings):
-        for module in self.model.modules():
-            if hasattr(module, "scaling") and hasattr(module, "lora_B"):
-                module.scaling = {name: 2 * scale for name, scale in module.scaling.items()}
-        return once(self, **settings)
 
-    monkeypatch.setattr(LoraModel, "merge_and_unload", doubled)
-    with pytest.raises(MedftError, match="the merged model does not say the same"):
-        merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes, "float32")
+def test_weights_that_change_are_mapped_to_files_and_the_rest_to_the_checkpoint(checkpoint, adapter, family, tmp_path):
+    loaded = with_adapter(family.load(str(checkpoint), revision=None, dtype="float32", attention="sdpa"), adapter)
+    model = fold(loaded.model, tmp_path, adapter)
+    changed = list(tmp_path.iterdir())
+    assert changed
+    held = Path("/proc/self/maps").read_text()
+    assert all(str(file) in held for file in changed)
+    assert str(checkpoint / "model.safetensors") in held
+    sizes = {file.stat().st_size for file in changed}
+    assert sizes <= {weight.numel() * 4 for weight in model.parameters()}
+
+
+def test_without_a_dtype_the_merged_model_is_stored_as_its_base(checkpoint, adapter, family, probes, tmp_path):
+    assert merge_adapter(str(checkpoint), adapter, tmp_path / "merged", family, probes).dtype == "float32"
+
+
+def test_a_quantised_base_is_refused(checkpoint, adapter, family, probes, tmp_path):
+    quantised = shutil.copytree(checkpoint, tmp_path / "quantised")
+    config = json.loads((quantised / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (quantised / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="stored quantised"):
+        merge_adapter(str(quantised), adapter, tmp_path / "merged", family, probes)
 
 
 def test_an_adapter_of_no_numbers_is_refused(checkpoint, adapter, family, probes, tmp_path):

@@ -5,21 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medft_bm.core.errors import DataError, MedftError
+from medft_bm.core.errors import ConfigError, DataError, MedftError
 from medft_bm.models.base import Loaded, ModelFamily
-from medft_bm.models.loading import on_device, resolve_dtype, save_processor, with_adapter
+from medft_bm.models.loading import DTYPES, on_device, save_processor, with_adapter
+from medft_bm.train.fold import fold
 from medft_bm.train.folders import staged
-from medft_bm.train.parity import NOISE, Parity, Probes, compare
+from medft_bm.train.parity import NOISE, Parity, Probes, compare, share_kept
 
 if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Item
 
 log = logging.getLogger(__name__)
+
+ROOM = 2 << 30
+"""Bytes left free for one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +33,19 @@ class MergeReport:
 
     Attributes:
         folder: of the merged model.
-        dtype: it is stored in.
+        dtype: of base, arithmetic of the comparison, and merged model; the sums themselves are made in float32.
         effect: largest change of a logit that the adapter makes to its base; 0 is an untrained adapter.
-        merged: adapter on base against merged, both in float32: the arithmetic of the merge.
-        stored: merged in float32 against merged in ``dtype``: rounding.
-        reloaded: merged in memory against read back from disk, both in ``dtype``: what was saved.
+        kept: share of the adapter's effect that the merged model shows: 1, give or take rounding. 0 is a merge that
+            lost the adapter, 2 one that added it twice.
+        merged: adapter on base against merged.
+        reloaded: merged in memory against read back from disk: what was saved.
     """
 
     folder: Path
     dtype: str
     effect: float
+    kept: float
     merged: Parity
-    stored: Parity
     reloaded: Parity
 
 
@@ -53,80 +59,99 @@ def merge_adapter(
     *,
     revision: str | None = None,
 ) -> MergeReport:
-    """Merge in float32, store in ``dtype``, read back, compare; ``out`` appears only when all three agree.
+    """Merge, save, read back, compare; ``out`` appears only when all agree.
+
+    Needs memory for one model in ``dtype`` on the GPU, or a few GB of a machine without one (see
+    :func:`~medft_bm.train.fold.fold`), and disk for two.
 
     Args:
-        base: folder or Hub id of the model that the adapter was trained on.
+        base: folder or Hub id of the model that the adapter was trained on; never a quantised copy of it.
         adapter: folder that training saved.
         out: folder of the merged model, with processor, chat template and generation config.
         family: of the base.
         probes: a few prepared rows; their prompts are compared at every position of text.
-        dtype: ``bfloat16``, ``float32`` or ``auto``.
+        dtype: ``bfloat16``, ``float32``, or ``auto``: as the base is stored.
         revision: of the base on the Hub.
 
     Raises:
-        ConfigError: the adapter folder holds no adapter, or the adapter does not fit the base.
+        ConfigError: the base is quantised, the adapter folder holds no adapter, or the adapter does not fit the base.
         DataError: no probes.
         MedftError: the logits differ by more than rounding explains.
     """
     if not probes:
         fix = "see data.limit and data.split"
         raise DataError("comparing the merged model needs at least one prepared row", where=str(out), fix=fix)
-    stored_dtype = resolve_dtype(dtype)
-    loaded = on_device(family.load(base, revision=revision, dtype="float32", attention="sdpa"))
-    questions = Probes.encode(loaded, probes)
-    before = questions.logits(loaded.model)
-    adapted = with_adapter(loaded, adapter).model
-    wanted = questions.logits(adapted)
-    model = _folded(adapted, adapter)
-    merged = questions.logits(model)
-    rounded = questions.logits(_stored(model, stored_dtype))
+    dtype = _dtype_of(base, revision, dtype)
     with staged(out) as draft:
-        _save(Loaded(model, loaded.processor), draft)
-        again = on_device(family.load(str(draft), revision=None, dtype=stored_dtype, attention="sdpa"))
-        reread = Probes.encode(again, probes).logits(again.model)
-        report = _judged(out, stored_dtype, adapter, Said(before, wanted, merged, rounded, reread))
+        said = _merged(base, adapter, draft, family, probes, dtype, revision)
+        loaded = _placed(family.load(str(draft), revision=None, dtype=dtype, attention="sdpa"))
+        reread = Probes.encode(loaded, probes).logits(loaded.model)
+        report = _judged(out, dtype, adapter, said, reread)
         _write(report, draft / "merge_report.json")
     _say(report)
     return report
 
 
 class Said(NamedTuple):
-    """Logits of one model at five stages of its way."""
+    """Logits of one model at three stages of its way."""
 
     base: Any
     adapted: Any
     merged: Any
-    stored: Any
-    reloaded: Any
 
 
-def _judged(out: Path, dtype: str, adapter: Path, said: Said) -> MergeReport:
-    effect = compare(said.base, said.adapted).largest
-    return MergeReport(
-        folder=out,
-        dtype=dtype,
-        effect=effect,
-        merged=compare(said.adapted, said.merged).required("float32", "the merged model", adapter, effect),
-        stored=compare(said.merged, said.stored).required(dtype, "the stored model", adapter),
-        reloaded=compare(said.stored, said.reloaded).required("float32", "the model read back from disk", adapter),
-    )
+def _merged(
+    base: str, adapter: Path, draft: Path, family: ModelFamily, probes: Sequence[Item], dtype: str, revision: str | None
+) -> Said:
+    loaded = _placed(family.load(base, revision=revision, dtype=dtype, attention="sdpa"))
+    questions = Probes.encode(loaded, probes)
+    before = questions.logits(loaded.model)
+    adapted = with_adapter(loaded, adapter).model
+    wanted = questions.logits(adapted)
+    # Beside the result, because a folder for temporary files is often in memory.
+    with tempfile.TemporaryDirectory(prefix=".folding-", dir=draft.parent) as scratch:
+        model = fold(adapted, Path(scratch), adapter)
+        merged = questions.logits(model)
+        _save(Loaded(model, loaded.processor), draft)
+    return Said(before, wanted, merged)
 
 
-def _folded(adapted: Any, adapter: Path) -> Any:
-    try:
-        return adapted.merge_and_unload(safe_merge=True)
-    except ValueError as error:  # a weight that is no number
-        raise MedftError(f"the merge failed: {error}", where=str(adapter), fix="train again") from error
+def _dtype_of(base: str, revision: str | None, wanted: str) -> str:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(base, revision=revision)
+    if getattr(config, "quantization_config", None):
+        raise ConfigError(
+            "the base is stored quantised; merging into it would round the adapter away",
+            where=base,
+            fix="set model.name to the full model that it was made from",
+        )
+    stored = str(config.dtype).removeprefix("torch.")
+    return wanted if wanted != "auto" else stored if stored in DTYPES else "bfloat16"
 
 
-def _stored(model: Any, dtype: str) -> Any:
+def _placed(loaded: Loaded) -> Loaded:
+    """On the GPU when the model fits beside what is there; else where it is, mapped to its files."""
     import torch
 
-    # Not model.to(): it would also round rotary frequencies and the like, which a model read from disk keeps exact.
-    for weight in model.parameters():
-        weight.data = weight.data.to(getattr(torch, dtype))
-    return model
+    weights = sum(weight.numel() * weight.element_size() for weight in loaded.model.parameters())
+    if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > weights + ROOM:
+        return on_device(loaded)
+    return loaded
+
+
+def _judged(out: Path, dtype: str, adapter: Path, said: Said, reread: Any) -> MergeReport:
+    merged = compare(said.adapted, said.merged).required(dtype, "the merged model", adapter)
+    effect, kept = compare(said.base, said.adapted).largest, share_kept(*said)
+    # What rounding alone moves says nothing of the adapter; `_say` warns then.
+    if effect > NOISE * max(1.0, merged.scale) and not abs(kept - 1) < 0.1:
+        raise MedftError(
+            f"the merged model shows {kept:.2f} times what the adapter does to its base",
+            where=str(adapter),
+            fix="nothing was written; check that base model and adapter belong together",
+        )
+    reloaded = compare(said.merged, reread).required("float32", "the model read back from disk", adapter)
+    return MergeReport(out, dtype, effect, kept, merged, reloaded)
 
 
 def _save(loaded: Loaded, folder: Path) -> None:
@@ -142,11 +167,12 @@ def _write(report: MergeReport, file: Path) -> None:
 
 def _say(report: MergeReport) -> None:
     log.info(
-        "largest logit differences: merge %.2g (the adapter itself %.2g), storing as %s %.2g, reading back %.2g",
-        report.merged.largest,
-        report.effect,
+        "%s: the adapter changes a logit by up to %.2g and %.1f %% of that is kept; the merge moves it by up to %.2g, "
+        "after reading back %.2g",
         report.dtype,
-        report.stored.largest,
+        report.effect,
+        100 * report.kept,
+        report.merged.largest,
         report.reloaded.largest,
     )
     if report.effect <= NOISE * max(1.0, report.merged.scale):
