@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -115,3 +116,19 @@ def test_a_reader_that_stops_early_sees_no_traceback():
 
     assert done.stdout.startswith("key")
     assert done.stderr == ""
+
+
+def test_what_deepspeed_says_goes_where_messages_go(medft, capsys):
+    medft("config", "check", "tasks/demo.yaml")
+    theirs = logging.getLogger("DeepSpeed")
+    handler = logging.StreamHandler(sys.stdout)  # as deepspeed/utils/logging.py sets it up
+    theirs.addHandler(handler)
+    try:
+        theirs.warning("Setting accelerator to CPU. If you have a GPU, we were unable to detect it.")
+        theirs.warning("the batch size changed")
+    finally:
+        theirs.removeHandler(handler)
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "the batch size changed\n"

@@ -88,6 +88,14 @@ def _set_up_messages() -> None:
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
         log.propagate = False
+    # DeepSpeed, wherever it is installed, writes to standard output, which belongs to results.
+    logging.getLogger("DeepSpeed").addFilter(_pass_on)
+
+
+def _pass_on(record: logging.LogRecord) -> bool:
+    if not record.getMessage().startswith("Setting accelerator to CPU"):  # no news on a machine without a GPU
+        logging.getLogger(OURS).handle(record)
+    return False
 
 
 def _fail(error: MedftError) -> int:
