@@ -30,9 +30,9 @@ def measured(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
 
     CPU time counts this process and every process that it started and waited for.
     """
-    cpu, wall = _cpu_s(), time.perf_counter()
+    cpu, wall = cpu_s(), time.perf_counter()
     result = work()
-    wall, cpu = time.perf_counter() - wall, _cpu_s() - cpu
+    wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
     return result, {"wall_s": wall, "cpu_s": cpu, "peak_mb": max(_usage("ru_maxrss")) / 1024}
 
 
@@ -40,7 +40,8 @@ def _usage(name: str) -> list[float]:
     return [getattr(resource.getrusage(who), name) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
+    """CPU seconds of this process and of every process that it started and waited for."""
     return sum(_usage("ru_utime") + _usage("ru_stime"))
 
 

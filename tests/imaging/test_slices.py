@@ -9,7 +9,8 @@ from medft_bm.core.errors import DataError
 from medft_bm.core.types import ImageRef
 from medft_bm.imaging import slices
 from medft_bm.imaging.read import read_volume
-from medft_bm.imaging.slices import render, safe_path, slice_array
+from medft_bm.imaging.slices import render, render_blocks, safe_path, slice_array
+from medft_bm.imaging.windows import apply_window
 
 
 @pytest.fixture
@@ -76,3 +77,21 @@ def test_a_slice_that_vanished_and_mixed_files_name_the_place(volume, tmp_path):
     with pytest.raises(DataError, match="one file at a time"):
         list(render(tmp_path, [ImageRef("a.png"), ImageRef("b.png")]))
     assert list(render(tmp_path, [])) == []
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 10_000])
+def test_slices_that_are_rendered_together_are_those_rendered_alone(volume, tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(slices, "PIXELS_AT_ONCE", at_once)
+    refs = [
+        ImageRef("a.nii.gz", axis, index, frame, "min_max")
+        for axis, count in ((2, 9), (0, 5), (1, 7))
+        for frame in ("display", "stored")
+        for index in range(count)
+    ]
+    blocks = list(render_blocks(tmp_path, refs))
+    assert (len(blocks) < len(refs)) == (at_once > 1)
+    images = [image for block in blocks for image in block]
+    assert len(images) == len(refs)
+    for ref, image in zip(refs, images, strict=True):
+        values = slice_array(volume, ref.axis, ref.index, ref.frame)
+        assert (image == apply_window(values, "min_max")).all()

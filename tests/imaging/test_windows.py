@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medft_bm.core.errors import ConfigError, DataError
-from medft_bm.imaging.windows import WINDOWS, apply_window
+from medft_bm.imaging.windows import WINDOWS, apply_window, apply_windows
 
 HOUNSFIELD = {"ct_soft_tissue": (-160, 240), "ct_lung": (-1350, 150), "ct_bone": (-500, 1300), "ct_brain": (0, 80)}
 
@@ -116,3 +116,22 @@ def test_the_result_is_8_bit_and_of_the_same_shape(name, shape):
     shown = apply_window(np.arange(np.prod(shape), dtype=np.uint8).reshape(shape), name)
     assert shown.dtype == np.uint8
     assert shown.shape == shape
+
+
+@pytest.mark.parametrize("name", WINDOWS[1:])
+@pytest.mark.parametrize("shape", [(7, 9), (131, 129), (300, 200)])
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_images_together_are_shown_as_each_by_itself(name, shape, kind):
+    rng = np.random.default_rng(3)
+    images = np.stack([rng.normal(level, 90, shape).astype(kind) for level in (-400, 0, 700)])
+    images[1] = 7  # without a span
+    together = apply_windows(images, name, ["a", "b", "c"])
+    assert (together == [apply_window(image, name) for image in images]).all()
+
+
+def test_the_image_with_a_bad_value_is_named():
+    images = np.zeros((3, 4, 5), np.float32)
+    images[1, 2, 3] = np.nan
+    with pytest.raises(DataError, match="1 of 20 values") as caught:
+        apply_windows(images, "min_max", ["slice 4", "slice 5", "slice 6"])
+    assert caught.value.where == "slice 5"

@@ -13,7 +13,7 @@ from medft_bm.imaging.read import read_picture, read_volume
 from medft_bm.imaging.slices import slice_array
 from medft_bm.imaging.windows import apply_window
 from medft_bm.prepare.audit import ImageFacts, audit_entries, audit_images, raise_or_warn
-from medft_bm.prepare.copies import NEAR_GREY_LEVELS, thumbnail
+from medft_bm.prepare.copies import NEAR_GREY_LEVELS, thumbnail, thumbnails
 from medft_bm.prepare.entries import Entry
 from medft_bm.prepare.findings import Finding
 
@@ -134,6 +134,13 @@ def test_a_thumbnail_is_the_mean_of_every_block_also_where_blocks_cut_pixels():
     expected = fine.reshape(8, 36, 8, 20).mean(axis=(1, 3))
     assert np.abs(thumbnail(image.astype(np.uint8)).reshape(8, 8) - expected).max() <= 0.5 + 1e-3
     assert thumbnail(np.full((3, 5, 3), 200, np.uint8)).tolist() == [200] * 64
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 7), (3, 90, 80), (2, 2048, 3), (2, 2049, 5), (2, 30, 20, 3)])
+def test_thumbnails_of_several_images_are_those_of_each_and_white_stays_white(shape):
+    images = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    assert (thumbnails(images) == [thumbnail(image) for image in images]).all()
+    assert (thumbnails(np.full(shape, 255, np.uint8)) == 255).all()
 
 
 def picture(seed, shape=(60, 90)):

@@ -108,7 +108,9 @@ def test_the_liver_is_on_the_left_of_every_axial_picture_whatever_the_storage(pr
 
 def test_training_rows_are_what_trl_wants(prepared):
     row = prepared.training_set("train")[0]
-    assert set(row) == {"images", "prompt", "completion"}
+    assert set(row) == {"images", "prompt", "completion", "row", "part"}
+    assert [row["row"] for row in prepared.training_set("train")] == list(range(len(prepared.rows("train"))))
+    assert row["part"] == prepared.rows("train")[0]["part"]
     assert row["images"][0].mode == "RGB"
     assert row["prompt"][0]["role"] == "user"
     assert row["completion"][0]["role"] == "assistant"

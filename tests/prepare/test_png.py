@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from medft_bm.prepare.png import png
+from medft_bm.prepare.png import png, pngs
 
 SIDES = st.integers(1, 40)
 
@@ -36,3 +36,10 @@ def test_a_smooth_image_is_smaller_than_its_pixels():
 def test_the_bytes_do_not_depend_on_anything_but_the_pixels(shape):
     image = np.full(shape, 7, np.uint8)
     assert png(image) == png(image.copy(order="F"))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (35, 50), (7, 9, 3), (90, 80), (70, 60, 3)])
+def test_files_that_are_written_together_are_those_written_alone(shape):
+    images = np.random.default_rng(5).integers(0, 256, (4, *shape), dtype=np.uint8)[:, ::-1, ::-1]
+    assert pngs(images) == [png(image) for image in images]
+    assert np.array_equal([np.asarray(Image.open(io.BytesIO(file))) for file in pngs(images)], images)

@@ -14,6 +14,7 @@ from medft_bm.config.load import load_config
 from medft_bm.core.ellipse import LesionAxes, axes_mm
 from medft_bm.core.geometry import PixelMap, Size
 from medft_bm.core.types import SPLITS
+from medft_bm.models.cells import Cells
 from medft_bm.models.gemma3 import Gemma3
 from medft_bm.models.qwen2_5_vl import Qwen25VL
 from medft_bm.prepare.dataset import prepare_dataset
@@ -41,7 +42,7 @@ def samples(data):
 
 @pytest.fixture(scope="module", params=["gemma3", "qwen2_5_vl"])
 def prepared(request, data):
-    family = Gemma3(Size(896, 896), 256) if request.param == "gemma3" else Qwen25VL(28, 56 * 56, 28 * 28 * 1280)
+    family = Gemma3(Size(896, 896), 256) if request.param == "gemma3" else Qwen25VL(Cells(28, 56 * 56, 28 * 28 * 1280))
     return prepare_dataset(data, family)
 
 
@@ -172,7 +173,7 @@ def test_breast_tissue_has_its_class_and_patient_from_the_file_name(samples):
 
 def test_answers_are_the_same_in_mm_for_both_families_and_prompts_are_not(data):
     gemma = prepare_dataset(data, Gemma3(Size(896, 896), 256))
-    qwen = prepare_dataset(data, Qwen25VL(28, 56 * 56, 28 * 28 * 1280))
+    qwen = prepare_dataset(data, Qwen25VL(Cells(28, 56 * 56, 28 * 28 * 1280)))
     for one, two in zip(gemma.items("train"), qwen.items("train"), strict=True):
         assert one.uid == two.uid
         if one.task.unit == "mm":

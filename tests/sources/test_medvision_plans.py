@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
 from tests.sources.medvision_plans import PRESET, STEP, box_slices, no_slices, task_of, toy, write_plan
 
 from medft_bm.core.errors import DataError
+from medft_bm.sources import load_source
+from medft_bm.sources.base import Planned
 
 
 def test_a_version_that_is_not_there_is_refused_with_those_that_are(read, boxes_plan, tmp_path):
@@ -25,6 +28,22 @@ def test_a_plan_that_changes_is_read_again(read, boxes_plan, labels, tmp_path):
     os.utime(plan, ns=(1, 1))
     assert read("medvision", tmp_path, **toy()) == []
     assert read.skipped == [("Toy/Images/p1.nii.gz (axial)", "no annotated slice in this plane")]
+
+
+def test_what_a_plan_says_of_an_image_is_enough_to_read_it_in_another_process(boxes_plan, tmp_path):
+    source = load_source("medvision", toy())
+    units = source.units(tmp_path)
+    shares = pickle.dumps(source.shares(tmp_path, units))
+    expected = [list(source.records_of(tmp_path, unit, print)) for unit in units]
+    for plan in tmp_path.glob("*/benchmark_plan_*"):
+        plan.unlink()
+    found = [
+        list(source.records_from(share, tmp_path, unit, print))
+        for unit, share in zip(units, pickle.loads(shares), strict=True)
+    ]
+    assert isinstance(source, Planned)
+    assert found == expected
+    assert sum(map(len, found)) == 4
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,9 @@ class PixelMap:
 
     def box(self, box: Box) -> Box:
         """Move a box; its corners are sorted again after a flip."""
-        return Box.around(self.points(box.corners))
+        y0, y1 = sorted(y * self.scale_y + self.shift_y for y in (box.y0, box.y1))
+        x0, x1 = sorted(x * self.scale_x + self.shift_x for x in (box.x0, box.x1))
+        return Box(y0, x0, y1, x1)
 
     def spacing(self, spacing: Spacing | None) -> Spacing | None:
         """Spacing of ``dst`` for a given spacing of ``src``; unknown stays unknown."""

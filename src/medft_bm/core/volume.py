@@ -35,9 +35,9 @@ class SliceLayout:
     flip_columns: bool
 
     def image(self, plane_array: NDArray[Any]) -> NDArray[Any]:
-        """Lay out a 2-D array whose axes are the two remaining voxel axes in ascending order."""
-        shown = plane_array.T if self.rows > self.columns else plane_array
-        return shown[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+        """Lay out an array, or a stack of them, whose last axes are the two remaining voxel axes in ascending order."""
+        shown = plane_array.swapaxes(-2, -1) if self.rows > self.columns else plane_array
+        return shown[..., :: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
 
 
 @dataclass(frozen=True, eq=False)

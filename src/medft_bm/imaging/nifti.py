@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ _FIELDS: dict[str, tuple[str, int, str, int]] = {
     "srow": ("(3,4)f4", 280, "(3,4)f8", 400),
 }
 _SIZES = (348, 540)
+_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _HEAD = 1 << 12
 """Bytes of a file that hold the header, compressed or not."""
 _VOXEL_TYPES = {
@@ -78,18 +79,18 @@ def read_header(path: Path) -> NiftiHeader:
             voxel type that is not one real number.
     """
     raw, order = _raw_header(path)
-    shape = _shape(path, [int(n) for n in raw["dim"]])
-    kind = _VOXEL_TYPES.get(int(raw["datatype"]))
+    shape = _shape(path, raw["dim"].tolist())
+    kind = _VOXEL_TYPES.get(raw["datatype"])
     if kind is None:
         raise DataError(
-            f"NIfTI voxel type {int(raw['datatype'])} is not a plain integer or real number",
+            f"NIfTI voxel type {raw['datatype']} is not a plain integer or real number",
             where=str(path),
             fix="save one grey value per voxel; colour and complex volumes are not supported",
         )
-    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
-    if not np.isfinite([slope, intercept]).all() or slope == 0:
+    slope, intercept = raw["scl_slope"], raw["scl_inter"]
+    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         slope, intercept = 1.0, 0.0  # the standard: slope 0 means that the stored values are the values
-    smallest = _SIZES[int(raw["sizeof_hdr"]) == _SIZES[1]] + 4
+    smallest = _SIZES[raw["sizeof_hdr"] == _SIZES[1]] + 4
     return NiftiHeader(
         geometry=_geometry(path, shape, _affine(path, raw)),
         dtype=np.dtype(order + kind),
@@ -147,8 +148,9 @@ def _stored(path: Path, header: NiftiHeader, wanted: Sequence[tuple[int, int]] |
     return stored
 
 
-def _raw_header(path: Path) -> tuple[Any, str]:
-    with path.open("rb") as stream:
+def _raw_header(path: Path) -> tuple[dict[str, Any], str]:
+    """The fields as plain numbers and small arrays, and the byte order."""
+    with path.open("rb", buffering=0) as stream:
         head = stream.read(_HEAD)
     if head[:2] == GZIP:
         try:
@@ -156,9 +158,9 @@ def _raw_header(path: Path) -> tuple[Any, str]:
         except zlib.error as error:
             raise damaged(path, str(error)) from error
     for version, size in enumerate(_SIZES):
-        for order in "<>":
-            if len(head) >= size and int(np.frombuffer(head, order + "i4", 1)[0]) == size:
-                raw = np.frombuffer(head, _layout(version, order), 1)[0]
+        for order in _ORDERS:
+            if len(head) >= size and int.from_bytes(head[:4], _ORDERS[order]) == size:
+                raw = dict(zip(_FIELDS, np.frombuffer(head, _layout(version, order), 1)[0].tolist(), strict=True))
                 _require_single_file(path, raw)
                 return raw, order
     raise damaged(path, f"{len(head)} byte(s) that do not start like a NIfTI header")
@@ -180,10 +182,10 @@ def _layout(version: int, order: str) -> np.dtype[Any]:
     )
 
 
-def _require_single_file(path: Path, raw: Any) -> None:
-    if bytes(raw["magic"])[:3] not in (b"n+1", b"n+2"):
+def _require_single_file(path: Path, raw: Mapping[str, Any]) -> None:
+    if raw["magic"][:3] not in (b"n+1", b"n+2"):
         raise DataError(
-            f"this is an Analyze file or one half of a .hdr/.img pair (magic {bytes(raw['magic'])!r})",
+            f"this is an Analyze file or one half of a .hdr/.img pair (magic {raw['magic']!r})",
             where=str(path),
             fix="convert it to a single .nii.gz whose orientation is stated",
         )
@@ -209,7 +211,7 @@ def _shape(path: Path, dim: list[int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _affine(path: Path, raw: Any) -> NDArray[np.float64]:
+def _affine(path: Path, raw: Mapping[str, Any]) -> NDArray[np.float64]:
     """RAS from voxel indices in mm: sform before qform, as NiBabel and the MSD tools do."""
     pixdim = np.asarray(raw["pixdim"], np.float64)
     if not all(math.isfinite(size) and size > 0 for size in pixdim[1:4].tolist()):
@@ -221,7 +223,8 @@ def _affine(path: Path, raw: Any) -> NDArray[np.float64]:
     affine = np.eye(4)
     if raw["sform_code"] > 0:
         affine[:3] = raw["srow"]
-        _require_agreement(path, np.linalg.norm(affine[:3, :3], axis=0), pixdim[1:4])
+        scale = [math.hypot(*column) for column in affine[:3, :3].T.tolist()]
+        _require_agreement(path, scale, pixdim[1:4].tolist())
     elif raw["qform_code"] > 0:
         affine[:3, :3] = _rotation(np.asarray(raw["quatern"], np.float64)) * pixdim[1:4]
         affine[:3, 2] *= -1.0 if pixdim[0] < 0 else 1.0
@@ -229,18 +232,18 @@ def _affine(path: Path, raw: Any) -> NDArray[np.float64]:
     else:
         log.warning("%s states no orientation (qform and sform code 0): shown as if stored R, A, S", path)
         affine[:3, :3] = np.diag(pixdim[1:4])
-    affine[:3] *= _MM_PER_UNIT.get(int(raw["xyzt_units"]) & 7, 1.0)
+    affine[:3] *= _MM_PER_UNIT.get(raw["xyzt_units"] & 7, 1.0)
     return affine
 
 
-def _require_agreement(path: Path, scale: NDArray[np.float64], pixdim: NDArray[np.float64]) -> None:
-    if not np.isfinite(scale).all() or (scale <= 0).any():
+def _require_agreement(path: Path, scale: Sequence[float], pixdim: Sequence[float]) -> None:
+    if not all(math.isfinite(size) and size > 0 for size in scale):
         raise GeometryError(
-            f"the sform matrix has voxel sizes {scale.tolist()}",
+            f"the sform matrix has voxel sizes {scale}",
             where=str(path),
             fix="write a finite, invertible sform, or set sform_code to 0 if the qform is right",
         )
-    if (np.abs(scale - pixdim) > 0.01 * pixdim).any():
+    if any(abs(size - stated) > 0.01 * stated for size, stated in zip(scale, pixdim, strict=True)):
         raise GeometryError(
             f"the header contradicts itself: voxel size {np.round(pixdim, 4).tolist()} in pixdim, "
             f"{np.round(scale, 4).tolist()} in sform",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +41,8 @@ def batch_writer(path: Path, schema: Any) -> Iterator[Callable[[bytes], None]]:
 
 
 @contextmanager
-def image_writer(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """A function that appends an encoded image to a new Arrow file with one column ``image``."""
+def image_writer(path: Path) -> Iterator[Callable[[Sequence[bytes]], None]]:
+    """A function that appends encoded images to a new Arrow file with one column ``image``."""
     import pyarrow as pa
 
     hf = hf_datasets()
@@ -51,20 +51,20 @@ def image_writer(path: Path) -> Iterator[Callable[[bytes], None]]:
 
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
 
-        def flush() -> None:
-            paths = pa.nulls(len(waiting), pa.string())
-            column = pa.StructArray.from_arrays([pa.array(waiting, pa.binary()), paths], names=["bytes", "path"])
-            stream.write_batch(pa.record_batch([column], schema=schema))
-            waiting.clear()
+        def flush(least: int) -> None:
+            while len(waiting) >= least:
+                encoded = pa.array(waiting[:IMAGES_PER_BATCH], pa.binary())
+                del waiting[:IMAGES_PER_BATCH]
+                paths = pa.nulls(len(encoded), pa.string())
+                column = pa.StructArray.from_arrays([encoded, paths], names=["bytes", "path"])
+                stream.write_batch(pa.record_batch([column], schema=schema))
 
-        def write(encoded: bytes) -> None:
-            waiting.append(encoded)
-            if len(waiting) >= IMAGES_PER_BATCH:
-                flush()
+        def write(encoded: Sequence[bytes]) -> None:
+            waiting.extend(encoded)
+            flush(IMAGES_PER_BATCH)
 
         yield write
-        if waiting:
-            flush()
+        flush(1)
 
 
 def open_images(folder: Path) -> datasets.Dataset:

@@ -12,6 +12,10 @@ from medft_bm.core.types import ImageRef, Sample, Split, View
 from medft_bm.prepare.entries import Entry
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+
+# Where the text of a sample can be cut: inside of a name, the quotes would be escaped.
+_TASK, _TRUTH, _TAGS = ',"task":', ',"truth":', ',"tags":'
 
 
 def dump_sample(entry: Entry, uid: str, subject: str, split: Split, row: int) -> str:
@@ -35,9 +39,14 @@ def dump_sample(entry: Entry, uid: str, subject: str, split: Split, row: int) ->
 
 def size_spacing_tags(text: str) -> tuple[dict[str, int], dict[str, float] | None, dict[str, str]]:
     """Three facts of the text of an :class:`Entry`, without parsing what millions of entries share again and again."""
-    head, _, rest = text.partition(',"truth":')  # a quote inside of a value would be escaped
-    facts = _parsed(f"{head}}}")
-    return facts["size"], facts["spacing"], _parsed(rest.rpartition(',"tags":')[2][:-1])
+    before, _, rest = text.partition(_TRUTH)
+    facts = _parsed(f"{before}}}")
+    return facts["size"], facts["spacing"], _tags(rest, _decode(rest)[1])
+
+
+def _tags(rest: str, end: int) -> dict[str, str]:
+    """The tags, from the text that begins with the truth, and where the truth ends."""
+    return _parsed(rest[end + len(_TAGS) : -1])
 
 
 @lru_cache(maxsize=4096)
@@ -47,12 +56,30 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def load_sample(text: str) -> Sample:
-    """The sample that :func:`dump_sample` wrote."""
-    facts: dict[str, Any] = json.loads(text)
-    facts["image"] = ImageRef(**facts["image"])
-    facts["size"] = Size(**facts["size"])
-    facts["spacing"] = _spacing(facts["spacing"])
-    return Sample(**facts)
+    """The sample that :func:`dump_sample` wrote; what many samples share is parsed once."""
+    place, _, rest = text.partition(_TASK)
+    alike, _, rest = rest.partition(_TRUTH)
+    truth, end = _decode(rest)
+    own = _decode(f"{place}}}")[0]
+    task, source, size, spacing = _alike(alike)
+    return Sample(
+        uid=own["uid"],
+        task=task,
+        source=source,
+        subject=own["subject"],
+        image=ImageRef(**own["image"]),
+        size=size,
+        spacing=spacing,
+        truth=truth,
+        tags=_tags(rest, end),
+        split=own["split"],
+    )
+
+
+@lru_cache(maxsize=4096)
+def _alike(text: str) -> tuple[str, str, Size, Spacing | None]:
+    facts = json.loads(f'{{"task":{text}}}')
+    return facts["task"], facts["source"], Size(**facts["size"]), _spacing(facts["spacing"])
 
 
 def dump_view(view: View) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 from PIL import Image
 
 from medft_bm.config.schema import Data, Prepare
@@ -93,7 +94,10 @@ class Items(Sequence[Item]):
         """One item, or a list of them."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        row = self.rows[index]
+        return self.item(self.rows[index])
+
+    def item(self, row: Mapping[str, Any]) -> Item:
+        """The item of a row that was read already."""
         return Item(
             uid=row["uid"],
             part=row["part"],
@@ -153,14 +157,22 @@ class Prepared:
         return Items(self.rows(split), self.images, self.parts)
 
     def training_set(self, split: Split) -> datasets.Dataset:
-        """Rows of one split as TRL wants them: ``images``, ``prompt`` and ``completion``, images decoded on access."""
-        rows = self.rows(split).select_columns(["image", "prompt", "completion"])
-        return rows.with_transform(TrainingRows(self.images))
+        """Rows of one split as TRL wants them: ``images``, ``prompt`` and ``completion``, images decoded on access.
+
+        ``row`` is the place in :meth:`rows`, ``part`` the index into :attr:`parts`.
+        """
+        return numbered(self.rows(split)).with_transform(TrainingRows(self.images))
 
     def summary(self) -> list[dict[str, Any]]:
         """Samples, images and subjects per part and split."""
         summary: list[dict[str, Any]] = self.manifest["summary"]
         return summary
+
+
+def numbered(rows: datasets.Dataset) -> datasets.Dataset:
+    """What :class:`TrainingRows` needs of rows, with their places as ``row``: batches are named by it."""
+    kept = rows.select_columns(["part", "image", "prompt", "completion"])
+    return kept.add_column("row", np.arange(len(rows)))
 
 
 @dataclass(frozen=True)
@@ -175,6 +187,8 @@ class TrainingRows:
             "images": [[picture(self.images, row)] for row in batch["image"]],
             "prompt": batch["prompt"],
             "completion": batch["completion"],
+            "row": batch["row"],
+            "part": batch["part"],
         }
 
 

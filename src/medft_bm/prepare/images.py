@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import ImageRef
-from medft_bm.imaging.slices import render
+from medft_bm.imaging.slices import render_blocks
 from medft_bm.prepare.arrow import image_writer
-from medft_bm.prepare.copies import thumbnail
+from medft_bm.prepare.copies import thumbnails
 from medft_bm.prepare.engine import Engine
-from medft_bm.prepare.png import png
+from medft_bm.prepare.png import pngs
 from medft_bm.prepare.shards import build_shards, shard_folder
 from medft_bm.progress import progress
 
@@ -34,17 +34,17 @@ Job: TypeAlias = tuple[Path, list[ImageRef]]
 
 
 class Rendered(NamedTuple):
-    """One image.
+    """The images of one file.
 
     Attributes:
-        png: the file.
-        digest: 16 bytes, equal for equal pixels.
-        thumbnail: 64 bytes (see :func:`~medft_bm.prepare.copies.thumbnail`).
+        pngs: the files, one each.
+        digests: 16 bytes each, equal for equal pixels.
+        thumbnails: 64 bytes each (see :func:`~medft_bm.prepare.copies.thumbnail`).
     """
 
-    png: bytes
-    digest: bytes
-    thumbnail: bytes
+    pngs: list[bytes]
+    digests: bytes
+    thumbnails: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def _cut(distinct: Sequence[Key]) -> list[list[Job]]:
 
 def _shard(folder: Path, jobs: Sequence[Job], engine: Engine, skip_bad: bool, large: bool) -> Iterator[None]:
     kept: list[bool] = []
-    digests, thumbnails = bytearray(), bytearray()
+    digests, shown = bytearray(), bytearray()
     with image_writer(folder / "images.arrow") as write:
         for (_, refs), made in zip(jobs, engine.map(render_pngs, jobs, large=large), strict=True):
             kept.extend([not isinstance(made, DataError)] * len(refs))
@@ -114,17 +114,16 @@ def _shard(folder: Path, jobs: Sequence[Job], engine: Engine, skip_bad: bool, la
                 if not skip_bad:
                     raise made
                 log.warning("skipped %s: %s", made.where or refs[0].path, made.what)
-                made = []
-            for image in made:
-                write(image.png)
-                digests += image.digest
-                thumbnails += image.thumbnail
+            else:
+                write(made.pngs)
+                digests += made.digests
+                shown += made.thumbnails
             yield
     np.savez(
         folder / "facts.npz",
         kept=np.array(kept),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, 16),
-        thumbnails=np.frombuffer(thumbnails, np.uint8).reshape(-1, 64),
+        thumbnails=np.frombuffer(shown, np.uint8).reshape(-1, 64),
     )
 
 
@@ -146,15 +145,16 @@ def _gallery(work: Path, shards: Sequence[Sequence[Job]]) -> Gallery:
     return Gallery(files, rows, np.concatenate(digests), np.concatenate(thumbnails))
 
 
-def render_pngs(job: Job) -> list[Rendered] | DataError:
+def render_pngs(job: Job) -> Rendered | DataError:
     """Every wanted image of one file, which is read once; or what is wrong with it."""
     root, refs = job
+    files: list[bytes] = []
+    shown: list[bytes] = []
     try:
-        return [_rendered(array) for array in render(root, refs)]
+        for block in render_blocks(root, refs):
+            pixels = np.ascontiguousarray(block)
+            files += pngs(pixels)
+            shown.append(thumbnails(pixels).tobytes())
     except DataError as error:
         return error
-
-
-def _rendered(array: NDArray[np.uint8]) -> Rendered:
-    encoded = png(array)
-    return Rendered(encoded, hashlib.sha256(encoded).digest()[:16], thumbnail(array).tobytes())
+    return Rendered(files, b"".join([hashlib.sha256(file).digest()[:16] for file in files]), b"".join(shown))

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from medft_bm.config.schema import Data, Part
 from medft_bm.core.errors import DataError
+from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import ImageRef
 from medft_bm.prepare.engine import Engine
 from medft_bm.prepare.entries import Entry, from_line, to_line
 from medft_bm.prepare.shards import build_shards, shard_folder
 from medft_bm.progress import progress
 from medft_bm.sources import load_source
-from medft_bm.sources.base import Source
+from medft_bm.sources.base import Planned, Source
 from medft_bm.tasks import load_task
 from medft_bm.tasks.base import Task
 
@@ -58,8 +59,8 @@ class Found(NamedTuple):
     error: DataError | None
 
 
-Job: TypeAlias = tuple[Asked, str, str]
-"""A part, a unit of its source, and the tag that groups are made by."""
+Job: TypeAlias = tuple[Asked, str, str, Any]
+"""A part, a unit of its source, the tag that groups are made by, and the unit's share of a :class:`Planned` source."""
 
 
 def ask(data: Data) -> list[Asked]:
@@ -135,7 +136,7 @@ def index(
 
     def build(number: int, folder: Path) -> Iterator[None]:
         part, units = shards[number]
-        jobs = [(asked[part], unit, data.split.by) for unit in units]
+        jobs = _jobs(asked[part], units, data.split.by)
         return _shard(folder, jobs, engine, data, large)
 
     sizes = [len(units) for _, units in shards]
@@ -152,7 +153,7 @@ def _shard(folder: Path, jobs: Sequence[Job], engine: Engine, data: Data, large:
     skipped: Counter[str] = Counter()
     name = jobs[0][0].part.name
     with (folder / "samples.txt").open("w", encoding="utf-8", newline="\n") as file:
-        for (_, unit, _), found in zip(jobs, engine.map(index_unit, jobs, large=large), strict=True):
+        for (_, unit, *_), found in zip(jobs, engine.map(index_unit, jobs, large=large), strict=True):
             file.writelines(f"{line}\n" for line in found.lines)
             for what, why in found.left_out:
                 skipped[why] += 1
@@ -166,6 +167,17 @@ def _shard(folder: Path, jobs: Sequence[Job], engine: Engine, data: Data, large:
     (folder / "skipped.json").write_text(json.dumps(skipped), encoding="utf-8")
 
 
+def _jobs(one: Asked, units: Sequence[str], by: str) -> list[Job]:
+    shares = one.source.shares(one.root, units) if isinstance(one.source, Planned) else [None] * len(units)
+    return [(one, unit, by, share) for unit, share in zip(units, shares, strict=True)]
+
+
+def _records(one: Asked, unit: str, share: Any, skip: Skip) -> Iterator[Record]:
+    if isinstance(one.source, Planned):
+        return one.source.records_from(share, one.root, unit, skip)
+    return one.source.records_of(one.root, unit, skip)
+
+
 def _load(folder: Path, part: int, one: Asked, entries: list[Entry], skipped: Skipped) -> None:
     images: dict[tuple[str, ...], ImageRef] = {}
     with (folder / "samples.txt").open(encoding="utf-8", newline="\n") as file:
@@ -177,7 +189,7 @@ def _load(folder: Path, part: int, one: Asked, entries: list[Entry], skipped: Sk
 
 def index_unit(job: Job) -> Found:
     """Every sample of one unit."""
-    one, unit, by = job
+    one, unit, by, share = job
     lines: list[str] = []
     left_out: list[tuple[str, str]] = []
 
@@ -185,7 +197,7 @@ def index_unit(job: Job) -> Found:
         left_out.append((what, why))
 
     try:
-        for record in one.source.records_of(one.root, unit, skip):
+        for record in _records(one, unit, share, skip):
             lines.extend(to_line(sample, by) for sample in one.task.samples(record, one.part.name, skip))
     except DataError as error:
         return Found([], left_out, error)

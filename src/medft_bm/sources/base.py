@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from medft_bm.core.records import Record, Skip
 
@@ -47,4 +47,17 @@ class Source(Protocol):
         Raises:
             DataError: a file is missing, unreadable or contradicts another.
         """
+        ...
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A source whose units all stand in one large file: parsed once, not again in every process that reads units."""
+
+    def shares(self, root: Path, units: Sequence[str]) -> Sequence[Any]:
+        """What the file says of each unit: small, and sent to the process that reads the unit."""
+        ...
+
+    def records_from(self, share: Any, root: Path, unit: str, skip: Skip) -> Iterator[Record]:
+        """What :meth:`Source.records_of` yields."""
         ...

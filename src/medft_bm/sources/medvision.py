@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -106,13 +106,21 @@ class MedVision:
         Raises:
             DataError: the image is missing or another than the plan was made from, or the plan contradicts itself.
         """
-        jobs = self._jobs(root)[unit]
+        return self.records_from(self._jobs(root)[unit], root, unit, skip)
+
+    def shares(self, root: Path, units: Sequence[str]) -> list[tuple[Job, ...]]:
+        """What the plans say of each image."""
+        jobs = self._jobs(root)
+        return [jobs[unit] for unit in units]
+
+    def records_from(self, share: tuple[Job, ...], root: Path, unit: str, skip: Skip) -> Iterator[Record]:
+        """The same as :meth:`records_of`, without reading the plans."""
         geometry = read_geometry(safe_path(root, unit))
         version = tuple(map(int, self.version.split(".")))
         reading = Unit(root, unit, geometry, self._published, version, skip)
-        split = self._split(jobs)
-        for axis in sorted({job.name.axis for job in jobs}):
-            here = [job for job in jobs if job.name.axis == axis]
+        split = self._split(share)
+        for axis in sorted({job.name.axis for job in share}):
+            here = [job for job in share if job.name.axis == axis]
             shown: dict[int, list[Annotation]] = defaultdict(list)
             for index, found in _found(reading, here):
                 shown[index] += found

@@ -33,7 +33,7 @@ class Job:
         name: the configuration.
         plan: file that it is from.
         facts: of the task: labels, folders, names of landmarks.
-        case: of the image, without its slices.
+        case: files and grid of the image.
         slices: annotated slices along the configuration's axis.
         split: list of the plan that the case is in.
     """
@@ -146,7 +146,7 @@ def _jobs(name: TaskName, path: Path, stamp_ns: int) -> Iterator[Job]:
         for split in name.splits:
             for case in task[f"{split}_cases"]:
                 slices = case[f"slice_profiles_{'xyz'[name.axis]}"]
-                rest = {key: value for key, value in case.items() if not key.startswith(("slice_profiles", "profile"))}
+                rest = {key: value for key, value in case.items() if key == "image_file_info" or key.endswith("_file")}
                 yield Job(name, path, facts, rest, slices, split)
 
 
