@@ -16,25 +16,28 @@ from medft_bm.core.geometry import Size, Spacing
 from medft_bm.models import MODELS, load_model_family
 from medft_bm.models.base import Loaded, ModelFamily
 from medft_bm.models.chat import answer_messages, encode_prompts, prompt_messages
-from medft_bm.models.tiny import build_tiny
+from medft_bm.models.pixels import Pixels
+from medft_bm.models.tiny import BUILDERS, build_tiny
 
 torch.set_num_threads(1)
 
 TEXTS = ["How long is it, in mm? 12.5 mm", "Which class is it? adenosis"]
 REAL = {
     "gemma3": {"size": {"height": 896, "width": 896}, "image_seq_length": 256},
-    "qwen2_5_vl": {
-        "patch_size": 14,
-        "merge_size": 2,
-        "size": {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 1280},
-    },
+    "qwen2_5_vl": {"patch_size": 14, "merge_size": 2, "size": {"shortest_edge": 56**2, "longest_edge": 28**2 * 1280}},
+    "qwen3_vl": {"patch_size": 16, "merge_size": 2, "size": {"shortest_edge": 256**2, "longest_edge": 4096**2}},
+}
+PUBLISHED = {
+    "gemma3": (Size(896, 896), 256),
+    "qwen2_5_vl": (Size(308, 1008), 11 * 36),
+    "qwen3_vl": (Size(288, 992), 9 * 31),
 }
 PLACEHOLDERS = ("<image_soft_token>", "<|image_pad|>")
 EXTREME = [(1, 1), (1, 180), (7, 1200), (1200, 7), (42, 70), (98, 42), (3000, 16), (27, 29), (3, 601), (401, 2)]
 ANISOTROPIC = Spacing(y=0.7, x=2.5)
 
 
-@pytest.fixture(scope="module", params=MODELS.names())
+@pytest.fixture(scope="module", params=sorted(BUILDERS))
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / request.param
     build_tiny(request.param, path, TEXTS, seed=0)
@@ -122,8 +125,28 @@ def test_a_view_equals_the_processor_s_output_at_the_published_settings(real):
 
 def test_the_settings_of_the_published_checkpoints_give_their_published_numbers(real, folder):
     view = real[0].view(Size(300, 1000), ANISOTROPIC)
-    expected = {"gemma3": (Size(896, 896), 256), "qwen2_5_vl": (Size(308, 1008), 11 * 36)}[folder.name]
-    assert (view.size, view.image_tokens) == expected
+    assert (view.size, view.image_tokens) == PUBLISHED[folder.name]
+
+
+def test_every_family_but_the_generic_one_has_a_tiny_checkpoint():
+    assert sorted(BUILDERS) == sorted(set(MODELS.names()) - {"generic"})
+
+
+def test_a_budget_of_pixels_reaches_view_and_processor_and_is_saved(folder, tmp_path):
+    if folder.name == "gemma3":
+        with pytest.raises(ConfigError, match="64 x 64 = 4096"):
+            load_model_family(str(folder), pixels=Pixels(most=4095))
+        return
+    asked = load_model_family(str(folder), pixels=Pixels(least=96**2, most=120**2))
+    loaded = asked.load(str(folder), revision=None, dtype="float32", attention="sdpa")
+    for size in sizes(12, 300):
+        check_view(asked, loaded, size)
+
+    loaded.processor.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+
+    assert load_model_family(str(tmp_path)) == asked
+    assert asked != load_model_family(str(folder))
 
 
 def test_millimetres_survive_the_view(family):
@@ -207,19 +230,25 @@ def test_lora_targets_are_linear_layers_of_their_own_tower(family, loaded, part)
     hit = {name: module for name, module in loaded.model.named_modules() if re.fullmatch(pattern, name)}
     assert hit
     assert all(isinstance(module, torch.nn.Linear) for module in hit.values())
-    towers = {"vision": ("vision_tower", "visual.blocks"), "projector": ("merger",), "language": ("language_model",)}
-    assert all(any(tower in name for tower in towers[part]) for name in hit)
+    assert all(tower_of(family, name) == part for name in hit)
 
 
-def test_lora_targets_cover_every_linear_layer_of_the_language_tower_except_the_head(family, loaded):
-    pattern = family.lora_targets(["language"])
-    linear = [
-        name
-        for name, module in loaded.model.named_modules()
-        if isinstance(module, torch.nn.Linear) and "language_model" in name
-    ]
-    assert linear
-    assert all(re.fullmatch(pattern, name) for name in linear)
+def tower_of(family: ModelFamily, name: str) -> str:
+    inside = (part for part, modules in family.towers.items() if any(f".{module}." in name for module in modules))
+    return next(inside, "language")
+
+
+def test_lora_targets_cover_every_linear_layer_except_the_head(family, loaded):
+    parts = ["vision", "language"] if family.name == "gemma3" else ["vision", "projector", "language"]
+    linear = [name for name, module in loaded.model.named_modules() if isinstance(module, torch.nn.Linear)]
+    missed = [name for name in linear if not re.fullmatch(family.lora_targets(parts), name)]
+    assert missed == ["lm_head"]
+
+
+def test_the_towers_of_a_family_hold_every_weight_of_the_vision_side(family, loaded):
+    found = {name: tower_of(family, name) for name, _ in loaded.model.named_parameters()}
+    assert set(found.values()) == {"vision", "projector", "language"}
+    assert all("language_model" in name or name.startswith("lm_head") for name in found if found[name] == "language")
 
 
 def test_no_tower_is_nothing_to_adapt(family):

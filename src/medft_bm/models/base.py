@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias
 from medft_bm.core.errors import ConfigError
 from medft_bm.core.geometry import Size, Spacing
 from medft_bm.core.types import Coordinates, View
+from medft_bm.models.checkpoint import CheckpointSettings
+from medft_bm.models.pixels import Pixels
 
 Part: TypeAlias = Literal["vision", "projector", "language"]
 """A tower of a vision-language model."""
@@ -31,6 +33,8 @@ class ModelFamily(Protocol):
         version: raise it when the same checkpoint yields another view or prompt; caches rebuild.
         model_types: values of ``model_type`` in a checkpoint's ``config.json`` that belong to this family.
         coordinates: how boxes are written for it.
+        towers: modules that make up the vision tower and the projector, by their dotted names inside the model;
+            everything else is the language tower.
     """
 
     name: ClassVar[str]
@@ -38,13 +42,22 @@ class ModelFamily(Protocol):
     version: ClassVar[int]
     model_types: ClassVar[tuple[str, ...]]
     coordinates: ClassVar[Coordinates]
+    towers: ClassVar[Mapping[Part, tuple[str, ...]]]
 
     @classmethod
-    def from_processor(cls, settings: Mapping[str, Any]) -> Self:
-        """Bind to a checkpoint's image processor settings, as plain JSON; needs no torch.
+    def from_settings(cls, settings: CheckpointSettings) -> Self:
+        """Bind to what a checkpoint says of itself in JSON; needs no torch.
 
         Raises:
             ConfigError: a setting is missing or one that this family's view cannot follow exactly.
+        """
+        ...
+
+    def within(self, pixels: Pixels) -> Self:
+        """The same family under the budget that a user set; :meth:`view` and :meth:`load` both keep to it.
+
+        Raises:
+            ConfigError: a budget that this architecture cannot keep to exactly.
         """
         ...
 
@@ -56,14 +69,17 @@ class ModelFamily(Protocol):
         """
         ...
 
-    def load(self, checkpoint: str, *, revision: str | None, dtype: str, attention: str) -> Loaded:
-        """Load model and processor from a folder or a Hub id.
+    def load(
+        self, checkpoint: str, *, revision: str | None, dtype: str, attention: str, quantized: bool = False
+    ) -> Loaded:
+        """Load model and processor from a folder or a Hub id; the processor does what :meth:`view` says.
 
         Args:
             checkpoint: folder or Hub id.
             revision: branch, tag or commit on the Hub.
             dtype: ``bfloat16`` or ``float32``.
             attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+            quantized: hold the linear layers of the language tower in 4 bits, to train adapters over them.
         """
         ...
 
@@ -91,7 +107,7 @@ def lora_pattern(family: str, layers: Mapping[Part, str], parts: Collection[Part
     if missing or not parts:
         raise ConfigError(
             f"{family} has no layer that LoRA can adapt in {', '.join(missing)}" if missing else "no tower to adapt",
-            where="lora.parts",
-            fix=f"choose from {', '.join(layers)}",
+            where=f"towers.{missing[0]}.train" if missing else "towers",
+            fix=f"LoRA can adapt {', '.join(layers)}; use full or frozen elsewhere",
         )
     return rf"(.*\.)?({'|'.join(layers[part] for part in layers if part in parts)})"

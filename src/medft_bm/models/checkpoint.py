@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medft_bm.core.errors import ConfigError
+
+TEXT_ONLY = {"gemma3_text": "its multimodal sibling, like google/medgemma-27b-it for google/medgemma-27b-text-it"}
+"""Model types that share a name with one that sees images, and what to take instead."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,14 @@ class CheckpointSettings:
     Attributes:
         model_type: as in ``config.json``.
         processor: image processor settings, plus the processor's own ``image_seq_length`` where it has one.
+        name: folder or Hub id that all this was read from.
+        revision: branch, tag or commit on the Hub.
     """
 
     model_type: str
     processor: Mapping[str, Any]
+    name: str = ""
+    revision: str | None = None
 
 
 def read_settings(checkpoint: str, revision: str | None = None) -> CheckpointSettings:
@@ -47,6 +54,12 @@ def read_settings(checkpoint: str, revision: str | None = None) -> CheckpointSet
         raise ConfigError(
             "config.json names no model_type", where=checkpoint, fix="it must be a transformers checkpoint"
         )
+    if better := TEXT_ONLY.get(config["model_type"]):
+        raise ConfigError(
+            f"the checkpoint is a {config['model_type']!r}, which reads text only and sees no image",
+            where=checkpoint,
+            fix=f"take {better}",
+        )
     new = _read_json(checkpoint, "processor_config.json", revision) or {}
     # Transformers 5 nests the image processor; where both files exist it reads the nested one.
     images = new.get("image_processor") or _read_json(checkpoint, "preprocessor_config.json", revision)
@@ -57,7 +70,7 @@ def read_settings(checkpoint: str, revision: str | None = None) -> CheckpointSet
             fix="save the processor beside the model: processor.save_pretrained(folder)",
         )
     own = {"image_seq_length": new["image_seq_length"]} if "image_seq_length" in new else {}
-    return CheckpointSettings(config["model_type"], {**images, **own})
+    return CheckpointSettings(config["model_type"], {**images, **own}, checkpoint, revision)
 
 
 def _fix_for_folder(checkpoint: str) -> str:
@@ -101,30 +114,75 @@ def _from_hub(repository: str, name: str, revision: str | None) -> Path | None:
 
     try:
         return Path(hf_hub_download(repository, name, revision=revision))
-    except errors.GatedRepoError as error:
-        page = f"https://huggingface.co/{repository}"
-        fix = f"accept its conditions on {page}, then run `hf auth login` or set HF_TOKEN"
-        raise ConfigError(
-            f"{repository} is gated and this machine has no access", where="model.name", fix=fix
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        fix = f"choose one from https://huggingface.co/{repository}/commits, or leave it empty for the newest"
-        raise ConfigError(f"{repository} has no revision {revision!r}", where="model.revision", fix=fix) from error
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        fix = "check the spelling; a folder must exist; a private repository needs `hf auth login` or HF_TOKEN"
-        raise ConfigError(
-            f"{repository!r} is neither a folder here nor a repository on the Hub", where="model.name", fix=fix
-        ) from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        fix = "connect to the network or unset HF_HUB_OFFLINE; or download the model and give its folder"
-        raise ConfigError(
-            f"{repository!r} is not a folder here, and the Hub cannot be reached", where="model.name", fix=fix
-        ) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HFValidationError) as error:
+        raise unloadable(repository, revision, error) from error
     except errors.EntryNotFoundError:
         return None
     except errors.HfHubHTTPError as error:
+        raise unloadable(repository, revision, error) from error
+
+
+def unloadable(checkpoint: str, revision: str | None, error: BaseException) -> ConfigError:
+    """What went wrong with a checkpoint, in terms of what the user can do about it.
+
+    Args:
+        checkpoint: folder or Hub id.
+        revision: branch, tag or commit on the Hub.
+        error: from huggingface_hub, or from a library that called it.
+    """
+    for cause in _causes(checkpoint, revision, error):
+        if problem := _hub_problem(checkpoint, revision, cause):
+            return problem
+    fix = "download or save the checkpoint again: weights, config, tokenizer and processor"
+    if not _is_local(checkpoint):  # without a network, transformers goes on without the files it does not find
+        fix = "part of it may be missing here: unset HF_HUB_OFFLINE and connect to the network once, or give a folder"
+    return ConfigError(f"transformers cannot load the model: {error}", where=checkpoint, fix=fix)
+
+
+def _causes(checkpoint: str, revision: str | None, error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
+    # Transformers keeps it to itself when only the weights are gated, and reports that there are none.
+    if not _is_local(checkpoint) and (refusal := _gate(checkpoint, revision)):
+        yield refusal
+
+
+def _gate(repository: str, revision: str | None) -> BaseException | None:
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        hf_hub_download(repository, "model.safetensors.index.json", revision=revision)
+    except errors.GatedRepoError as refusal:
+        return refusal
+    except (OSError, ValueError, errors.EntryNotFoundError):
+        return None
+    return None
+
+
+def _hub_problem(repository: str, revision: str | None, error: BaseException) -> ConfigError | None:
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{repository}"
+    if isinstance(error, errors.GatedRepoError):
+        what, key = f"{repository} is gated and this machine has no access", "model.name"
+        fix = f"accept its conditions on {page}, then run `hf auth login` or set HF_TOKEN"
+    elif isinstance(error, errors.RevisionNotFoundError):
+        what, key = f"{repository} has no revision {revision!r}", "model.revision"
+        fix = f"choose one from {page}/commits, or leave it empty for the newest"
+    elif isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        what, key = f"{repository!r} is neither a folder here nor a repository on the Hub", "model.name"
+        fix = "check the spelling; a folder must exist; a private repository needs `hf auth login` or HF_TOKEN"
+    elif isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
+        what, key = f"{repository!r} is not a folder here, and the Hub cannot be reached", "model.name"
+        fix = "connect to the network or unset HF_HUB_OFFLINE; or download the model and give its folder"
+    elif isinstance(error, errors.HfHubHTTPError) and not isinstance(error, errors.EntryNotFoundError):
+        what, key = f"the Hub refused {repository}: {error}", "model.name"
         fix = "try again later, or download the model and give its folder"
-        raise ConfigError(f"the Hub refused {repository}/{name}: {error}", where="model.name", fix=fix) from error
+    else:
+        return None
+    return ConfigError(what, where=key, fix=fix)
 
 
 _AGAIN = "download or save the checkpoint again"

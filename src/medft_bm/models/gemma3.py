@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from medft_bm.core.errors import ConfigError
 from medft_bm.core.geometry import PixelMap, Size, Spacing
 from medft_bm.core.types import Coordinates, View
 from medft_bm.models.base import Loaded, Part, lora_pattern
+from medft_bm.models.checkpoint import CheckpointSettings
+from medft_bm.models.pixels import Pixels, require_fixed
 
 LAYERS: Mapping[Part, str] = {
     "vision": r"vision_tower\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)",
@@ -34,38 +36,50 @@ class Gemma3:
     version: ClassVar[int] = 1
     model_types: ClassVar[tuple[str, ...]] = ("gemma3",)
     coordinates: ClassVar[Coordinates] = "fraction"
+    towers: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+        "vision": ("vision_tower",),
+        "projector": ("multi_modal_projector",),
+    }
 
     @classmethod
-    def from_processor(cls, settings: Mapping[str, Any]) -> Self:
+    def from_settings(cls, settings: CheckpointSettings) -> Self:
         """Bind to the settings of a ``Gemma3ImageProcessor`` (see :class:`~medft_bm.models.base.ModelFamily`)."""
-        if settings.get("do_pan_and_scan"):
+        images = settings.processor
+        if images.get("do_pan_and_scan"):
             raise ConfigError(
                 "do_pan_and_scan cuts an image into crops, so that no single pixel size holds for what the model sees",
                 where="preprocessor_config.json",
                 fix="set do_pan_and_scan to false there",
             )
-        if settings.get("do_resize") is False:
+        if images.get("do_resize") is False:
             raise ConfigError(
                 "do_resize is false, but Gemma 3 needs one fixed size",
                 where="preprocessor_config.json",
                 fix="set do_resize to true there",
             )
-        size = settings.get("size")
+        size = images.get("size")
         if not isinstance(size, Mapping) or not {"height", "width"} <= size.keys():
             raise ConfigError(
                 f"size must have height and width, got {size!r}",
                 where="preprocessor_config.json",
                 fix='Gemma 3 and MedGemma are published with "size": {"height": 896, "width": 896}',
             )
-        tokens = settings.get("image_seq_length") or 256
+        tokens = images.get("image_seq_length") or 256
         return cls(Size(int(size["height"]), int(size["width"])), int(tokens))
+
+    def within(self, pixels: Pixels) -> Self:
+        """The same family, if its square is within the budget of pixels."""
+        require_fixed(self.size, pixels, self.name)
+        return self
 
     def view(self, size: Size, spacing: Spacing | None) -> View:
         """What the model sees of an image of this size."""
         there = PixelMap.stretch(size, self.size)
         return View(self.size, there.spacing(spacing), there, self.image_tokens, self.coordinates)
 
-    def load(self, checkpoint: str, *, revision: str | None, dtype: str, attention: str) -> Loaded:
+    def load(
+        self, checkpoint: str, *, revision: str | None, dtype: str, attention: str, quantized: bool = False
+    ) -> Loaded:
         """Load model and processor (see :func:`medft_bm.models.loading.load_image_text_model`).
 
         Raises:
@@ -79,7 +93,10 @@ class Gemma3:
             )
         from medft_bm.models.loading import load_image_text_model
 
-        return load_image_text_model(checkpoint, revision=revision, dtype=dtype, attention=attention)
+        keep = self.towers if quantized else None
+        return load_image_text_model(
+            checkpoint, revision=revision, dtype=dtype, attention=attention, quantized_beside=keep
+        )
 
     def lora_targets(self, parts: Collection[Part]) -> str:
         """Linear layers of these towers; the projector is one bare weight, which LoRA cannot adapt."""

@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from medft_bm.core.errors import INSTALL, ConfigError, DependencyError
+from medft_bm.config.training import NO_FLOAT16
+from medft_bm.core.errors import INSTALL, ConfigError, DependencyError, MedftError
 from medft_bm.core.registry import did_you_mean
-from medft_bm.models.base import Loaded
+from medft_bm.models.base import Loaded, Part
+from medft_bm.models.checkpoint import unloadable
+from medft_bm.models.quantization import four_bit, keep_trainable_on_cpu, require_whole
 
 DTYPES = ("bfloat16", "float32")
-"""Float16 is left out: activations of Gemma 3 exceed its range and turn into NaN without an error."""
 
 
-def load_image_text_model(checkpoint: str, *, revision: str | None, dtype: str, attention: str) -> Loaded:
+def load_image_text_model(
+    checkpoint: str,
+    *,
+    revision: str | None,
+    dtype: str,
+    attention: str,
+    quantized_beside: Mapping[Part, tuple[str, ...]] | None = None,
+) -> Loaded:
     """Model in evaluation mode on the CPU, and its processor; the caller moves the model to its device.
 
+    Args:
+        checkpoint: folder or Hub id.
+        revision: branch, tag or commit on the Hub.
+        dtype: ``bfloat16`` or ``float32``.
+        attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+        quantized_beside: towers that stay as they are while every other linear layer but the head is loaded in 4 bits,
+            on the GPU of this process where there is one; ``None`` quantises nothing.
+
     Raises:
-        ConfigError: a dtype that is not supported, or a checkpoint that transformers cannot load whole.
-        DependencyError: transformers, or the attention library, is not installed.
+        ConfigError: a dtype or attention that this machine does not have, or a checkpoint that transformers cannot
+            load whole.
+        DependencyError: transformers, the attention library or bitsandbytes is not installed.
     """
     if dtype not in DTYPES:
-        fix = f"use {' or '.join(DTYPES)}"
-        raise ConfigError(f"unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)}", where="model.dtype", fix=fix)
+        why = f"; {NO_FLOAT16}" if dtype == "float16" else did_you_mean(dtype, DTYPES)
+        raise ConfigError(f"unknown dtype {dtype!r}{why}", where="model.dtype", fix=f"use {' or '.join(DTYPES)}")
     try:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ImportError as error:
         raise DependencyError(f"loading a model needs more: {error}", where=checkpoint, fix=INSTALL) from error
+    if attention.startswith("flash"):
+        require_flash_attention()
+    four_bits = {} if quantized_beside is None else {"quantization_config": four_bit(dtype, quantized_beside)}
     quiet_bars()
     try:
         processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
@@ -39,24 +62,43 @@ def load_image_text_model(checkpoint: str, *, revision: str | None, dtype: str, 
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             output_loading_info=True,
+            **four_bits,
         )
     except ImportError as error:
         fix = f"install it; if it is the attention library, model.attention=sdpa needs none (now {attention})"
         raise DependencyError(str(error).strip(), where=checkpoint, fix=fix) from error
     except Exception as error:  # a damaged file comes out of safetensors or tokenizers as anything, even this
-        raise _unloadable(checkpoint, f"{error}") from error
+        raise unloadable(checkpoint, revision, error) from error
     if missing := sorted(report["missing_keys"]):
         # Transformers only warns, and goes on with random numbers in their place.
-        raise _unloadable(checkpoint, f"{len(missing)} of its weights are missing, the first is {missing[0]}")
+        gap = MedftError(f"{len(missing)} of its weights are missing, the first is {missing[0]}")
+        raise unloadable(checkpoint, revision, gap)
+    if quantized_beside is not None:
+        require_whole(model, quantized_beside)
+        keep_trainable_on_cpu(model)
     return Loaded(model.eval(), processor)
 
 
-def _unloadable(checkpoint: str, why: str) -> ConfigError:
-    return ConfigError(
-        f"transformers cannot load the model: {why}",
-        where=checkpoint,
-        fix="download or save the checkpoint again: weights, config, tokenizer and processor",
-    )
+def require_flash_attention() -> None:
+    """Whether this machine can run FlashAttention 2.
+
+    Raises:
+        ConfigError: no GPU, or one that is too old.
+        DependencyError: the package is not installed.
+    """
+    import torch
+
+    where, otherwise = "model.attention", "model.attention=sdpa needs neither and is nearly as fast"
+    if not torch.cuda.is_available():
+        raise ConfigError("flash_attention_2 runs on a GPU, and none is visible", where=where, fix=otherwise)
+    if (capability := torch.cuda.get_device_capability()) < (8, 0):
+        name = f"{torch.cuda.get_device_name()}, compute capability {capability[0]}.{capability[1]}"
+        what = f"flash_attention_2 needs a GPU of compute capability 8.0 or newer, and this is {name}"
+        raise ConfigError(what, where=where, fix=otherwise)
+    # Transformers takes the same code from the Hub where the package `kernels` is installed instead.
+    if find_spec("flash_attn") is None and find_spec("kernels") is None:
+        fix = f"pip install flash-attn --no-build-isolation; or {otherwise}"
+        raise DependencyError("flash_attention_2 needs flash-attn, which is not installed", where=where, fix=fix)
 
 
 def with_adapter(loaded: Loaded, adapter: Path) -> Loaded:
