@@ -72,6 +72,7 @@ def _view(size: Size, coordinates: str = "fraction") -> View:
 
 
 VIEWS = [_view(Size(896, 896)), _view(Size(56, 84), "pixel"), _view(Size(700, 252), "pixel"), _view(SIZE)]
+VIEWS.append(_view(Size(288, 416), "thousandth"))
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}{case[1] or ''}")

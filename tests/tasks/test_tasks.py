@@ -50,6 +50,23 @@ def test_box_text_is_x_first_in_fractions_or_in_pixels_of_the_view():
     assert task.answer(sample, view(coordinates="pixel")) == "[3, 8, 18, 24]"
 
 
+def test_thousandths_are_whole_and_the_same_in_every_view():
+    task = load_task("detection")
+    sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))
+    assert "from 0 to 1000" in task.prompt(sample, view(coordinates="thousandth"))
+    for seen in (view(coordinates="thousandth"), view(h=32, w=64, coordinates="thousandth")):
+        assert task.answer(sample, seen) == "[100, 100, 600, 300]"
+        score = task.score(sample, seen, "[100, 200, 600, 400]")
+        assert score.predicted == pytest.approx([8, 6, 16, 36])
+
+
+def test_thousandths_from_below_count_upwards():
+    task = load_task("detection", {"origin": "lower_left", "coordinates": "thousandth"})
+    sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))
+    assert task.answer(sample, view()) == "[100, 700, 600, 900]"
+    assert task.score(sample, view(), "[100, 700, 600, 900]").values["iou"] == pytest.approx(1)
+
+
 def test_the_mix_can_overrule_the_family_s_box_convention():
     task = load_task("detection", {"coordinates": "fraction"})
     sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))

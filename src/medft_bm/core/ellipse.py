@@ -58,6 +58,14 @@ def axes_mm(axes: LesionAxes, spacing: Spacing) -> tuple[float, float]:
     return length_mm(axes.major, spacing), length_mm(axes.minor, spacing)
 
 
+def outline(axes: LesionAxes, factor: float = 1.0, count: int = 16) -> NDArray[np.float64]:
+    """``(count, 2)`` points on the ellipse of these axes, enlarged about its centre by ``factor``."""
+    (a, b), (c, d) = np.asarray(axes.major, np.float64), np.asarray(axes.minor, np.float64)
+    turns = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None]
+    around: NDArray[np.float64] = (a + b + c + d) / 4 + factor * (np.cos(turns) * (b - a) + np.sin(turns) * (d - c)) / 2
+    return around
+
+
 def _ends(
     centre_mm: NDArray[np.float64], half_mm: NDArray[np.float64], step: NDArray[np.float64]
 ) -> tuple[tuple[float, float], tuple[float, float]]:

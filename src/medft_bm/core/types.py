@@ -13,8 +13,9 @@ from medft_bm.core.volume import Frame
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 
-Coordinates: TypeAlias = Literal["fraction", "pixel"]
-"""How boxes are written in text: fractions of the image's sides, or whole pixels of the image the model sees."""
+Coordinates: TypeAlias = Literal["fraction", "pixel", "thousandth"]
+"""How boxes are written in text: fractions of the image's sides, whole pixels of the image the model sees, or whole
+thousandths of its sides."""
 
 
 @dataclass(frozen=True)

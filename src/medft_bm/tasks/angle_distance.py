@@ -10,11 +10,12 @@ import numpy as np
 
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import PixelMap, Spacing, angle_deg, length_mm
+from medft_bm.core.motion import Motion
 from medft_bm.core.records import Landmarks, Lines, Record, Skip, Stated
 from medft_bm.core.types import Metric, Sample, Score, View
 from medft_bm.metrics.measurement import absolute_error, relative_error
 from medft_bm.tasks import medvision
-from medft_bm.tasks.base import Guess, sample_of
+from medft_bm.tasks.base import Guess, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
 from medft_bm.tasks.medvision import VALUE_FORMAT, Preset, last_numbers, question, require_preset
 from medft_bm.tasks.regions import describe
@@ -136,6 +137,12 @@ class AngleDistance:
         relative = relative_error(said[0], truth)
         values = {"absolute_error": error, "relative_error": relative, "within_20_percent": float(relative <= 0.2)}
         return Score(values, said[0])
+
+    def moved(self, sample: Sample, motion: Motion) -> Sample | None:
+        """The landmarks go along; neither a distance nor an angle says on which side it is."""
+        points = sample.truth["points"]
+        there = dict(zip(points, motion.points(list(points.values())).tolist(), strict=True))
+        return moved_sample(sample, motion, {**sample.truth, "points": there}, list(points.values()))
 
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The median of the same measurement."""

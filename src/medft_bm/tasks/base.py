@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+from medft_bm.core.geometry import Points
+from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View, stable_uid
 
 Guess: TypeAlias = Callable[[Sample, View], str]
 """A trivial baseline: the reply it would give."""
+
+MARGIN = 0.02
+"""How near to the edge of a moved image a truth may come, as a share of the shorter side."""
 
 
 class Task(Protocol):
@@ -56,6 +62,39 @@ class Task(Protocol):
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The best guess that never looks at the image, learnt from training samples."""
         ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A task whose truth can follow an image that is turned, mirrored, cut or enlarged while training.
+
+    A task without this method is trained on images that stay where they are.
+    """
+
+    def moved(self, sample: Sample, motion: Motion) -> Sample | None:
+        """The sample on the moved image, so that prompt and answer say what is measured there.
+
+        Returns:
+            ``None`` when the truth cannot follow this motion, or is no longer whole in the image.
+        """
+        ...
+
+
+def moved_sample(sample: Sample, motion: Motion, truth: Mapping[str, Any], places: Points = ()) -> Sample | None:
+    """The sample on a moved image.
+
+    Args:
+        sample: before.
+        motion: what happens to its image.
+        truth: after.
+        places: ``(n, 2)`` continuous pixels of the image before, which have to stay in sight.
+
+    Returns:
+        ``None`` when a place leaves the image, or comes nearer to its edge than :data:`MARGIN` and than it was.
+    """
+    if len(places) and not motion.keeps(places, MARGIN * min(motion.dst.h, motion.dst.w)):
+        return None
+    return replace(sample, size=motion.dst, spacing=motion.spacing, truth=truth)
 
 
 def sample_of(task: Task, source: str, record: Record, truth: Mapping[str, Any], label: str) -> Sample:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from medft_bm.core.errors import DataError
+from medft_bm.core.motion import Motion
 from medft_bm.core.records import ClassLabel, Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View
 from medft_bm.tasks.base import Guess, sample_of
@@ -55,6 +56,10 @@ class Classification:
         if said is None:
             return Score(None, why="the reply does not name exactly one class")
         return Score({"accuracy": float(said == sample.truth["class_id"])}, said)
+
+    def moved(self, sample: Sample, motion: Motion) -> Sample:
+        """The same class: it is one of the whole image, and has no place that could be lost."""
+        return replace(sample, size=motion.dst, spacing=motion.spacing)
 
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The most frequent class."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from medft_bm.core.errors import ConfigError, GeometryError
 from medft_bm.core.geometry import Box, PixelMap, Size, Spacing
+from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Coordinates, Metric, Sample, Score, View
 from medft_bm.metrics.boxes import iou
-from medft_bm.tasks.base import Guess, sample_of
+from medft_bm.tasks.base import Guess, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
 from medft_bm.tasks.medvision import BOX, BOX_FORMAT, Preset, last_numbers, question, require_preset
 from medft_bm.tasks.regions import Components, boxes, describe
@@ -23,6 +24,10 @@ from medft_bm.tasks.wording import grid, scene
 PROMPT = "{scene} Find the {label}. {convention} Answer with its bounding box as [x1, y1, x2, y2] only."
 FRACTION = "Give positions as fractions of the image width and height, counted from the {corner}."
 PIXEL = "{grid} Give positions in whole pixels, counted from the {corner}."
+THOUSANDTH = (
+    "Give positions in whole thousandths of the image width and height, from 0 to 1000, counted from the {corner}."
+)
+CONVENTIONS: dict[Coordinates, str] = {"fraction": FRACTION, "pixel": PIXEL, "thousandth": THOUSANDTH}
 CORNERS = {"top_left": "top-left corner", "lower_left": "lower-left corner, y growing upwards"}
 
 
@@ -50,13 +55,13 @@ class Detection:
     components: Components = "single"
     min_side_px: int = 2
     min_side_mm: float = 0.0
-    coordinates: Literal["family", "fraction", "pixel"] = "family"
+    coordinates: Literal["family", "fraction", "pixel", "thousandth"] = "family"
     origin: Literal["top_left", "lower_left"] = "top_left"
     preset: Preset = ""
 
     def __post_init__(self) -> None:
-        if self.preset and self.coordinates == "pixel":
-            what = f"coordinates: the preset {self.preset} writes fractions, not pixels"
+        if self.preset and self.coordinates not in ("family", "fraction"):
+            what = f"coordinates: the preset {self.preset} writes fractions, not {self.coordinates}s"
             raise ConfigError(what, where=f"task {self.name}", fix="leave out coordinates or the preset")
 
     def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
@@ -85,16 +90,16 @@ class Detection:
         label = sample.truth["label"]
         if self.preset:
             return question(sample, BOX.format(label=label), BOX_FORMAT)
-        convention = FRACTION if self._convention(view) == "fraction" else PIXEL
-        told = convention.format(grid=grid(view), corner=CORNERS[self.origin])
+        told = CONVENTIONS[self._convention(view)].format(grid=grid(view), corner=CORNERS[self.origin])
         return PROMPT.format(scene=scene(sample), label=label, convention=told)
 
     def answer(self, sample: Sample, view: View) -> str:
-        """``[x1, y1, x2, y2]``: three decimals as fractions, whole numbers as pixels."""
+        """``[x1, y1, x2, y2]``: three decimals as fractions, else whole numbers."""
         box = view.from_slice.box(Box(*sample.truth["box"]))
         if self._counts_upwards:
             box = PixelMap.flip(view.size, y=True).box(box)
-        if self._convention(view) == "pixel":
+        if self._convention(view) != "fraction":
+            box = PixelMap.stretch(view.size, self._unit(view)).box(box)
             (x1, x2), (y1, y2) = _whole(box.x0, box.x1), _whole(box.y0, box.y1)
             return f"[{x1}, {y1}, {x2}, {y2}]"
         decimals = 4 if self.preset else 3
@@ -109,8 +114,7 @@ class Detection:
         if said is None:
             return Score(None, why="the reply does not hold exactly four numbers")
         x1, y1, x2, y2 = said
-        unit = Size(1, 1) if self._convention(view) == "fraction" else view.size
-        to_view = PixelMap.stretch(unit, view.size).then(PixelMap.flip(view.size, y=self._counts_upwards))
+        to_view = PixelMap.stretch(self._unit(view), view.size).then(PixelMap.flip(view.size, y=self._counts_upwards))
         to_slice = to_view.then(view.from_slice.inverse)
         try:
             box = to_slice.box(Box.around([[y1, x1], [y2, x2]]))
@@ -118,6 +122,15 @@ class Detection:
             return Score(None, why="the corners do not make a box")
         overlap = iou(Box(*sample.truth["box"]), box)
         return Score({"iou": overlap, "iou_over_0.5": float(overlap >= 0.5)}, [box.y0, box.x0, box.y1, box.x1])
+
+    def moved(self, sample: Sample, motion: Motion) -> Sample | None:
+        """The box goes along, unless the image turns: the box around a turned structure depends on its shape."""
+        if motion.turns:
+            return None
+        box = Box(*sample.truth["box"])
+        there = motion.box(box)
+        truth = {**sample.truth, "box": [there.y0, there.x0, there.y1, there.x1]}
+        return moved_sample(sample, motion, truth, box.corners)
 
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The median box of the label, as fractions of the image."""
@@ -137,6 +150,10 @@ class Detection:
         if self.preset:
             return "fraction"
         return view.coordinates if self.coordinates == "family" else self.coordinates
+
+    def _unit(self, view: View) -> Size:
+        """Both sides of the image in the numbers that a box is written in."""
+        return {"fraction": Size(1, 1), "pixel": view.size, "thousandth": Size(1000, 1000)}[self._convention(view)]
 
     @property
     def _counts_upwards(self) -> bool:

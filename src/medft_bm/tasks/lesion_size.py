@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from medft_bm.core.ellipse import LesionAxes, axes_mm, lesion_axes
+from medft_bm.core.ellipse import LesionAxes, axes_mm, lesion_axes, outline
 from medft_bm.core.errors import GeometryError
-from medft_bm.core.geometry import PixelMap, Spacing
+from medft_bm.core.geometry import PixelMap, Size, Spacing
+from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View
 from medft_bm.metrics.measurement import absolute_error, relative_error
-from medft_bm.tasks.base import Guess, sample_of
+from medft_bm.tasks.base import Guess, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
 from medft_bm.tasks.medvision import AXES, AXES_FORMAT, Preset, last_numbers, question, require_preset
 from medft_bm.tasks.regions import Components, describe, regions, stated_axes
@@ -26,6 +27,10 @@ PROMPT = (
     "{scene} {ruler} Fit an ellipse to the {label}. "
     "Answer with the length of its major and minor axis in mm as major, minor only."
 )
+
+
+ROOM = 1.25
+"""How much further than its ellipse a lesion may reach and still be sure to stay in a moved image."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,15 @@ class LesionSize:
             said,
         )
 
+    def moved(self, sample: Sample, motion: Motion) -> Sample | None:
+        """The ends of the axes go along; a size that is stated without them stays true wherever the lesion is."""
+        truth = sample.truth
+        if "major" not in truth:
+            return moved_sample(sample, motion, truth, _edge_middles(sample.size))
+        ends = {axis: motion.points(truth[axis]).tolist() for axis in ("major", "minor")}
+        around = outline(LesionAxes(truth["major"], truth["minor"]), ROOM)
+        return moved_sample(sample, motion, {**truth, **ends}, around)
+
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The median axes of the label."""
         guess = group_medians(train, lambda sample: sample.truth["label"], _truth_mm)
@@ -154,3 +168,8 @@ def _lengths_mm(sample: Sample, to_image: PixelMap, spacing: Spacing | None) -> 
 
 def _ends(axes: LesionAxes) -> dict[str, list[list[float]]]:
     return {"major": [list(point) for point in axes.major], "minor": [list(point) for point in axes.minor]}
+
+
+def _edge_middles(size: Size) -> list[tuple[float, float]]:
+    """What has to stay in sight of an image that may show a lesion anywhere but in its very corners."""
+    return [(0.0, size.w / 2), (float(size.h), size.w / 2), (size.h / 2, 0.0), (size.h / 2, float(size.w))]
