@@ -7,6 +7,20 @@ medft() { "$python" -m medft_bm.cli.main "$@"; }
 
 step() { printf '\n== %s\n' "$*"; }
 
+# Which of several nodes this is: as set, or as torchrun's PET_ variables or srun say.
+find_nodes() {
+  if ((${SLURM_LOCALID:-0} > 0)); then
+    echo "medft: start this once per node: srun --ntasks-per-node=1 (script/sft/slurm needs no launcher)" >&2
+    exit 2
+  fi
+  : "${NUM_NODES:=${PET_NNODES:-${SLURM_STEP_NUM_NODES:-1}}}"
+  : "${NODE_RANK:=${PET_NODE_RANK:-${SLURM_NODEID:-0}}}"
+  : "${MASTER_ADDR:=${PET_MASTER_ADDR:-}}" "${MASTER_PORT:=${PET_MASTER_PORT:-}}"
+  if ((NUM_NODES > 1)) && [[ -z $MASTER_ADDR && -n ${SLURM_STEP_NODELIST:-} ]]; then
+    read -r MASTER_ADDR < <(scontrol show hostnames "$SLURM_STEP_NODELIST")
+  fi
+}
+
 # The demo runs when nothing says otherwise; its checkpoint, mix and folder are in the repository.
 choose_demo_or_real() { # SHORT_NAME DEMO_BASE REAL_MODEL
   anew=
@@ -41,6 +55,9 @@ collect_words() { # EXTRA_WORD...
   word model.name MODEL
   word model.family FAMILY
   word model.revision REVISION
+  word model.min_pixels MIN_PIXELS
+  word model.max_pixels MAX_PIXELS
+  if [[ $USE_FLASH_ATTENTION_2 == true ]]; then : "${ATTENTION:=flash_attention_2}"; fi
   word model.attention ATTENTION
   word data.root DATA_ROOT
   word data.on_error ON_ERROR
@@ -59,6 +76,8 @@ collect_words() { # EXTRA_WORD...
   word prepare.engine PREPARE_ENGINE
   word prepare.workers WORKERS
   word train.method METHOD
+  word lora.rank LORA_RANK
+  word lora.alpha LORA_ALPHA
   # A mix that counts in steps would not look at epochs.
   if [[ -n $EPOCHS && -z $MAX_STEPS ]]; then MAX_STEPS=-1; fi
   word train.epochs EPOCHS
@@ -67,11 +86,18 @@ collect_words() { # EXTRA_WORD...
   word train.device_batch DEVICE_BATCH
   word train.accumulation ACCUMULATION
   word train.gradient_checkpointing GRADIENT_CHECKPOINTING
+  word train.strategy STRATEGY
   word train.logging_steps LOGGING_STEPS
   word train.save_steps SAVE_STEPS
   word train.eval_steps EVAL_STEPS
   word train.save_limit SAVE_LIMIT
+  word train.resume RESUME
   word train.report_to REPORT_TO
+  word wandb.project WANDB_PROJECT
+  word wandb.name WANDB_NAME
+  word wandb.id WANDB_RUN_ID
+  word wandb.resume WANDB_RESUME
+  word wandb.dir WANDB_DIR
   word run.folder RUN_FOLDER
   words+=("$@")
 }
@@ -106,30 +132,47 @@ merge() {
 
 train() {
   step train
-  local gpus
+  local gpus processes
   gpus=$(visible_gpus)
-  local processes=${NUM_PROCESSES:-$((gpus * NUM_NODES))}
-  if ((processes <= 1 && gpus == 0)); then
+  processes=${NUM_PROCESSES:-$((gpus * NUM_NODES))}
+  if ((processes <= 1)) && [[ $STRATEGY != fsdp && $STRATEGY != zero* ]]; then
+    if ((gpus > 1)); then
+      # One process that sees several GPUs would fall into nn.DataParallel.
+      export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES:-0}"
+      CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES%%,*}
+    fi
     medft train "$MIX" "${words[@]}"
     return
   fi
-  # The trainer takes its precision from the config: no second opinion from the launcher or a user's default file.
-  local launch=(--num_processes "$processes" --mixed_precision no --dynamo_backend no --gpu_ids all)
-  if ((processes > 1)); then
-    launch+=(--multi_gpu)
+  # A process that is asked to stop saves first, which can take longer than the half minute that launchers wait.
+  export PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1
+  export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-300}"
+  if ((NUM_NODES > 1)); then : "${MASTER_ADDR:?several nodes need the address of the first in MASTER_ADDR}"; fi
+  if ((gpus > 0 && processes > 1)); then
+    by_accelerate "$processes" -m medft_bm.cli.main train "$MIX" "${words[@]}"
   else
-    # One process that sees several GPUs would fall into nn.DataParallel.
-    export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES:-0}"
-    CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES%%,*}
+    by_torchrun "$processes" -m medft_bm.cli.main train "$MIX" "${words[@]}"
   fi
-  launch+=(--num_machines "$NUM_NODES" --machine_rank "$NODE_RANK")
+}
+
+by_accelerate() { # PROCESSES PYTHON_WORD...
+  local nodes=(--num_machines "$NUM_NODES" --machine_rank "$NODE_RANK")
   if ((NUM_NODES > 1)); then
-    : "${MASTER_ADDR:?several nodes need the address of the first in MASTER_ADDR}"
-    launch+=(--main_process_ip "$MASTER_ADDR" --main_process_port "${MASTER_PORT:-29500}")
+    nodes+=(--main_process_ip "$MASTER_ADDR" --main_process_port "${MASTER_PORT:-29500}")
   else
-    launch+=(--main_process_port "${MASTER_PORT:-0}") # 0: any free port, so that two trainings fit on one machine
+    nodes+=(--main_process_port "${MASTER_PORT:-0}") # 0: any free port, so that two trainings fit on one machine
   fi
-  # Several processes without a GPU: slow, but the same code path (gloo).
-  if ((gpus == 0)); then export ACCELERATE_USE_CPU=1; fi
-  accelerate launch "${launch[@]}" -m medft_bm.cli.main train "$MIX" "${words[@]}"
+  # The trainer takes its precision from the config: no second opinion from the launcher or a user's default file.
+  accelerate launch --num_processes "$1" --mixed_precision no --dynamo_backend no --gpu_ids all --multi_gpu \
+    "${nodes[@]}" "${@:2}"
+}
+
+# Accelerate starts only one process where there is no GPU, and a single process without the group that sharding needs.
+by_torchrun() { # PROCESSES PYTHON_WORD...
+  local nodes=(--standalone)
+  if ((NUM_NODES > 1)); then
+    nodes=(--nnodes "$NUM_NODES" --node_rank "$NODE_RANK" --master_addr "$MASTER_ADDR" --master_port "${MASTER_PORT:-29500}")
+  fi
+  local here=$(($1 / NUM_NODES))
+  "$python" -m torch.distributed.run "${nodes[@]}" --nproc_per_node $((here > 0 ? here : 1)) "${@:2}"
 }

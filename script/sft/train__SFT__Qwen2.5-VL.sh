@@ -30,29 +30,35 @@ source script/sft/_common.sh
 # How to prepare
 : "${PREPARE_ENGINE:=}"            # local or ray
 : "${WORKERS:=}"                   # processes that read and render images
+: "${MIN_PIXELS:=}" "${MAX_PIXELS:=}" # of an image as the model sees it, for families that scale freely
 : "${ON_ERROR:=}"                  # about a file that cannot be used: raise, or skip
 
 # How to train
-: "${METHOD:=}"                    # lora or full
+: "${METHOD:=}"                    # lora, qlora or full
+: "${LORA_RANK:=}" "${LORA_ALPHA:=}"
 : "${EPOCHS:=}" "${MAX_STEPS:=}"     # optimiser steps, when positive, win over epochs
 : "${LEARNING_RATE:=}"
 : "${DEVICE_BATCH:=}"              # samples per device per forward pass
 : "${ACCUMULATION:=}"              # forward passes per optimiser step
 : "${ATTENTION:=}"                 # sdpa, eager or flash_attention_2
+: "${USE_FLASH_ATTENTION_2:=}"     # true: the same as ATTENTION=flash_attention_2
 : "${GRADIENT_CHECKPOINTING:=}"    # true or false
 : "${LOGGING_STEPS:=}" "${EVAL_STEPS:=}" "${SAVE_STEPS:=}"
 : "${SAVE_LIMIT:=}"                # checkpoints kept
-: "${REPORT_TO:=}"                 # wandb: pip install wandb; it reads WANDB_PROJECT, WANDB_NAME, ... itself
+: "${RESUME:=}"                    # auto: go on where RUN_FOLDER stands; never; or a checkpoint's folder
+: "${REPORT_TO:=}"                 # tensorboard, wandb, tensorboard,wandb or none
+: "${WANDB_PROJECT:=}" "${WANDB_NAME:=}" "${WANDB_RUN_ID:=}" "${WANDB_RESUME:=}" "${WANDB_DIR:=}"
 
-# Where: one process per visible GPU; on several nodes start this on each, with its NODE_RANK
+# Where: one process per visible GPU; on several nodes start this on each, with its NODE_RANK, or by srun
 : "${NUM_PROCESSES:=}"             # over all nodes
-: "${NUM_NODES:=1}" "${NODE_RANK:=0}"
-: "${MASTER_ADDR:=}" "${MASTER_PORT:=}"
+: "${NUM_NODES:=}" "${NODE_RANK:=}" "${MASTER_ADDR:=}" "${MASTER_PORT:=}"
+: "${STRATEGY:=}"                  # auto, ddp, fsdp, zero2, zero3, zero2_offload or zero3_offload
 
 # Only a part of it: 1 to stop after preparing, or to merge the adapter in RUN_FOLDER and nothing else
 : "${PREPARE_ONLY:=}" "${MERGE_ONLY:=}"
 
 ensure_environment train torch torchvision transformers trl peft accelerate datasets
+find_nodes
 choose_demo_or_real qwen2.5-vl script/demo/base/qwen2_5_vl Qwen/Qwen2.5-VL-7B-Instruct
 collect_words "$@"
 

@@ -20,7 +20,7 @@ def test_the_keys_as_json_have_types_defaults_and_help(medft):
     keys = {key["key"]: key for key in json.loads(medft("config", "keys", "--json").out)}
 
     assert keys["train.lr"]["default"] == 2e-4
-    assert keys["train.method"]["type"] == "lora | full"
+    assert keys["train.method"]["type"] == "lora | qlora | full"
     assert keys["model.name"]["required"]
     assert keys["run.folder"]["default"] == "runs/latest"
 

@@ -132,3 +132,15 @@ def test_what_deepspeed_says_goes_where_messages_go(medft, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "the batch size changed\n"
+
+
+def test_nothing_is_reported_to_the_hub(repository):
+    code = (
+        "from medft_bm.cli.main import main; main(['config', 'check', 'tasks/demo.yaml'])\n"
+        "from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.endswith("DISABLE_TELEMETRY")}
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, cwd=repository)
+
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr

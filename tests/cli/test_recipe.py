@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from medft_bm.config.load import load_config
 from medft_bm.models.tiny import build_tiny
@@ -18,8 +20,9 @@ data:
   mix:
     - name: texture
       task: classification
-      source: phantom
-      source_options: {{kind: textures, subjects: 12, images_per_subject: 2, seed: 7}}
+      source: image_folder
+      root: pictures
+      source_options: {{subject: "(p[0-9]+)_", modality: histology, anatomy: breast}}
     - name: head
       task: angle_distance
       source: phantom
@@ -37,8 +40,29 @@ run: {{folder: "{folder}/run"}}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
     build_tiny("gemma3", folder / "base", ["the distance is 12.5 mm"], seed=0)
+    draw(folder / "raw" / "pictures")
     (folder / "mine.yaml").write_text(CONFIG.format(folder=folder), encoding="utf-8")
     return folder
+
+
+def draw(folder: Path) -> None:
+    """Two pictures of every patient, in a folder per class; no two alike."""
+    rng = np.random.default_rng(7)
+    for kind in ("benign", "malignant"):
+        (folder / kind).mkdir(parents=True)
+    for patient in range(12):
+        for number in range(2):
+            picture = Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8))
+            picture.save(folder / ("benign", "malignant")[patient % 2] / f"p{patient}_{number}.png")
+
+
+def pictures(logs: Path) -> list[str]:
+    """Names of the pictures in TensorBoard's files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(logs))
+    read.Reload()
+    return list(read.Tags()["images"])
 
 
 def test_the_verbs_follow_one_another_and_the_run_folder_stands_for_its_config(medft, folder, monkeypatch):
@@ -61,6 +85,8 @@ def test_the_verbs_follow_one_another_and_the_run_folder_stands_for_its_config(m
     trained = medft("train", mine, "lora.rank=3")
     assert trained.code == 0, trained.err
     assert Path(trained.out.splitlines()[-1]) == run / "adapter"
+    assert {line["outcome"] for line in json.loads((run / "startup.json").read_text())} == {"passed"}
+    assert {name.split()[-1] for name in pictures(run / "logs")} == {"classification", "angle_distance"}
     assert load_config(run / "config.yaml", environ={}).config.lora.rank == 3
     assert "  rank: 3  # 'lora.rank=3'" in (run / "config.yaml").read_text().splitlines()
 
@@ -75,6 +101,10 @@ def test_the_verbs_follow_one_another_and_the_run_folder_stands_for_its_config(m
     assert adapted.code == 0, adapted.err
     assert json.loads(adapted.out)["demo"] is True
 
+    without = medft("merge", run, f"data.root={folder}/nowhere", "--json")
+    assert without.code == 0, without.err
+    assert "taking the rows that this run was trained with" in without.err
+
     moved = run.rename(folder / "moved")
     elsewhere = medft("evaluate", moved, "--model", "base")
     assert elsewhere.code == 0, elsewhere.err
@@ -84,7 +114,7 @@ def test_the_verbs_follow_one_another_and_the_run_folder_stands_for_its_config(m
 
     again = medft("train", mine, "lora.rank=4")
     assert again.code == 2
-    assert "already holds a training" in again.err
+    assert "lora.rank is 4 and was 3" in again.err
     assert load_config(run / "config.yaml", environ={}).config.lora.rank == 3
 
     leak = medft("evaluate", run, "data.split.seed=5")

@@ -94,9 +94,12 @@ def test_every_variable_becomes_one_valid_key(launch, repository, medft):
         "PREPARE_ENGINE": "ray", "SPLIT_FILE": "/s.json", "FOLDS": "20", "FOLD": "19", "ON_ERROR": "skip",
         "METHOD": "full", "EPOCHS": "8", "MAX_STEPS": "9", "LEARNING_RATE": "1e-5", "DEVICE_BATCH": "10",
         "ACCUMULATION": "11", "ATTENTION": "eager", "GRADIENT_CHECKPOINTING": "true", "LOGGING_STEPS": "12",
-        "EVAL_STEPS": "13", "SAVE_STEPS": "14", "SAVE_LIMIT": "15", "REPORT_TO": "wandb",
+        "EVAL_STEPS": "13", "SAVE_STEPS": "14", "SAVE_LIMIT": "15", "REPORT_TO": "wandb", "STRATEGY": "zero2",
+        "LORA_RANK": "21", "LORA_ALPHA": "22", "MIN_PIXELS": "23", "MAX_PIXELS": "24", "RESUME": "/c",
+        "WANDB_PROJECT": "p", "WANDB_NAME": "n", "WANDB_RUN_ID": "i", "WANDB_RESUME": "must", "WANDB_DIR": "/w",
     }  # fmt: skip
     launching = {"NUM_PROCESSES", "NUM_NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "PREPARE_ONLY", "MERGE_ONLY"}
+    launching |= {"USE_FLASH_ATTENTION_2"}  # another name for a value of ATTENTION
     offered = {piece.split(":=")[0] for piece in script.split('"${')[1:] if ":=" in piece.split("}")[0]}
     assert offered == set(values) | launching
 
@@ -124,11 +127,41 @@ def test_several_gpus_are_all_used_through_accelerate(launch, tmp_path):
     )
 
 
-def test_one_gpu_is_one_process_without_the_multi_gpu_switch(launch, tmp_path):
+def test_one_gpu_is_one_process_without_a_launcher(launch, tmp_path):
     lines = launch("train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="1", RUN_FOLDER=str(tmp_path))
 
-    assert lines[2].startswith("accelerate launch --num_processes 1 ")
-    assert "--multi_gpu" not in lines[2]
+    assert lines[2].startswith("train tasks/real_samples.yaml ")
+
+
+@pytest.mark.parametrize(("gpus", "strategy"), [("1", "zero3_offload"), ("", "zero2"), ("4", "fsdp")])
+def test_what_shards_has_a_launcher_also_around_a_single_process(launch, tmp_path, gpus, strategy):
+    lines = launch(
+        "train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS=gpus, RUN_FOLDER=str(tmp_path), NUM_PROCESSES="1",
+        STRATEGY=strategy,
+    )  # fmt: skip
+
+    start = "python -m torch.distributed.run --standalone --nproc_per_node 1 -m medft_bm.cli.main train "
+    assert lines[2].startswith(start)
+
+
+def test_several_processes_without_a_gpu_are_started_by_torchrun(launch, tmp_path):
+    """Accelerate would start one of them and say nothing."""
+    lines = launch("train__SFT__MedGemma.sh", MODEL="m", RUN_FOLDER=str(tmp_path), NUM_PROCESSES="3")
+    assert "run --standalone --nproc_per_node 3 -m medft_bm.cli.main train " in lines[2]
+
+    lines = launch(
+        "train__SFT__MedGemma.sh", MODEL="m", RUN_FOLDER=str(tmp_path), NUM_PROCESSES="4", NUM_NODES="2",
+        NODE_RANK="1", MASTER_ADDR="10.0.0.1",
+    )  # fmt: skip
+    assert "--nnodes 2 --node_rank 1 --master_addr 10.0.0.1 --master_port 29500 --nproc_per_node 2 " in lines[1]
+
+
+def test_flash_attention_has_a_name_of_its_own(launch, tmp_path):
+    (line,) = launch(
+        "train__SFT__Qwen2.5-VL.sh", PREPARE_ONLY="1", RUN_FOLDER=str(tmp_path), USE_FLASH_ATTENTION_2="true"
+    )
+
+    assert "model.attention=flash_attention_2" in line
 
 
 def test_the_first_of_two_nodes_does_everything_but_keeps_the_other_from_waiting(launch, tmp_path):
@@ -150,6 +183,35 @@ def test_the_second_of_two_nodes_only_prepares_and_trains(launch, tmp_path):
 
     assert [line.split()[0] for line in lines] == ["prepare", "accelerate"]
     assert "--machine_rank 1 --main_process_ip 10.0.0.1 --main_process_port 1234 " in lines[1]
+
+
+def test_srun_says_which_node_this_is(launch, tmp_path):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text('#!/usr/bin/env bash\n[[ $* == "show hostnames n[7-8]" ]] && printf "n7\\nn8\\n"\n')
+    scontrol.chmod(0o755)
+    step = {"SLURM_STEP_NUM_NODES": "2", "SLURM_NODEID": "1", "SLURM_STEP_NODELIST": "n[7-8]", "SLURM_LOCALID": "0"}
+
+    lines = launch("train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="4", RUN_FOLDER=str(tmp_path), **step)
+
+    assert [line.split()[0] for line in lines] == ["prepare", "accelerate"]
+    assert "--num_processes 8 " in lines[1]
+    assert "--num_machines 2 --machine_rank 1 --main_process_ip n7 " in lines[1]
+
+
+def test_variables_of_torchrun_say_which_node_this_is_unless_others_do(launch, tmp_path):
+    said = {"PET_NNODES": "2", "PET_NODE_RANK": "1", "PET_MASTER_ADDR": "a", "PET_MASTER_PORT": "5"}
+    common = {"MODEL": "m", "FAKE_GPUS": "4", "RUN_FOLDER": str(tmp_path)}
+
+    lines = launch("train__SFT__MedGemma.sh", **common, **said)
+    assert "--num_machines 2 --machine_rank 1 --main_process_ip a --main_process_port 5 " in lines[1]
+
+    lines = launch("train__SFT__MedGemma.sh", **common, **said, NUM_NODES="3", NODE_RANK="2", MASTER_PORT="6")
+    assert "--num_machines 3 --machine_rank 2 --main_process_ip a --main_process_port 6 " in lines[1]
+
+
+def test_several_tasks_on_one_node_are_refused(launch, tmp_path):
+    assert launch("train__SFT__MedGemma.sh", code=2, MODEL="m", RUN_FOLDER=str(tmp_path), SLURM_LOCALID="1") == []
+    assert "--ntasks-per-node=1" in launch.done.stderr
 
 
 def test_several_nodes_need_one_folder_that_all_of_them_know(launch):

@@ -60,7 +60,8 @@ def test_every_problem_is_reported_at_once_with_origin_and_suggestion(write):
         "  data.mix.0.taskk: unknown key; did you mean 'task'? (from mine.yaml)",
         "  data.split.test: Input should be greater than or equal to 0, got -1 (from mine.yaml)",
         "  model.name: Field required",
-        "  model.dtype: Input should be 'auto', 'bfloat16' or 'float32', got 'fp16' (from mine.yaml)",
+        "  model.dtype: fp16 is not supported: activations of Gemma 3 exceed its range and become NaN without an error;"
+        " use bfloat16 or float32 (from mine.yaml)",
         "  train.epochs: Input should be a valid number, unable to parse string as a number, got 'two'"
         " (from mine.yaml)",
         "  train.lrr: unknown key; did you mean 'lr'? (from mine.yaml)",
@@ -94,7 +95,7 @@ def test_a_section_whose_keys_are_all_commented_out_has_its_defaults(load):
         ("train.report_to=wandb", "train", "report_to", ["wandb"]),
         ("train.report_to=[wandb, tensorboard]", "train", "report_to", ["wandb", "tensorboard"]),
         ("train.report_to=none", "train", "report_to", []),
-        ("lora.parts=language,vision", "lora", "parts", ["language", "vision"]),
+        ("lora.modules_to_save=embed_tokens,lm_head", "lora", "modules_to_save", ["embed_tokens", "lm_head"]),
         ("evaluate.limit=-1", "evaluate", "limit", None),
         ("train.gradient_checkpointing=false", "train", "gradient_checkpointing", False),
         ("train.sft={adam_epsilon: 1e-8}", "train", "sft", {"adam_epsilon": 1e-8}),
@@ -144,7 +145,10 @@ def test_a_limit_of_minus_one_is_all_and_zero_drops(load):
         ("train.lr=.nan", "finite number"),
         ("train.device_batch=0", "greater than or equal to 1"),
         ("data.mix=[]", "at least 1 item"),
-        ("lora.parts=[eyes]", "'vision', 'projector' or 'language'"),
+        ("towers.vision.train=some", "'auto', 'frozen', 'lora' or 'full'"),
+        ("towers.eyes.train=lora", "known: language, projector, vision"),
+        ("model.dtype=float16", "become NaN without an error; use bfloat16 or float32"),
+        ("lora.parts=[vision]", "unknown key; use towers.vision.train=lora"),
     ],
 )
 def test_an_impossible_value_is_refused_with_its_origin(load, word, message):

@@ -105,7 +105,8 @@ def test_a_setting_that_trl_does_not_know_is_refused(medft, loaded_bench):
     done = medft("train", loaded_bench.config(), "train.sft.learning_rte=1", "train.sft.max_length=5")
 
     refused(done, CONFIG, "did you mean 'learning_rate'?", "max_length is fixed")
-    assert loaded_bench.left() == ["config.yaml", "split.json"]
+    assert not loaded_bench.run.exists()
+    assert not loaded_bench.cache.exists()
 
 
 def test_an_evaluation_limit_larger_than_the_data_uses_all_and_says_so(medft, loaded_bench):

@@ -18,7 +18,8 @@ from medft_bm.core.types import ImageRef, Sample
 from medft_bm.models import load_model_family
 from medft_bm.models.base import ModelFamily
 from medft_bm.models.tiny import BUILDERS, build_tiny
-from medft_bm.prepare.dataset import Item, TrainingRows
+from medft_bm.prepare.codec import dump_view
+from medft_bm.prepare.dataset import Item, PartInfo, TrainingRows, numbered
 
 torch.set_num_threads(1)
 
@@ -37,6 +38,7 @@ class Rows:
     tables: Mapping[str, datasets.Dataset]
     images: datasets.Dataset
     about: Mapping[str, Sequence[Item]]
+    parts: Sequence[PartInfo] = (PartInfo("bars", NoTask(), "test"), PartInfo("more bars", NoTask(), "test"))
 
     def rows(self, split: str) -> datasets.Dataset:
         return self.tables[split]
@@ -45,7 +47,7 @@ class Rows:
         return self.about[split]
 
     def training_set(self, split: str) -> datasets.Dataset:
-        return self.tables[split].with_transform(TrainingRows(self.images))
+        return numbered(self.tables[split]).with_transform(TrainingRows(self.images))
 
 
 def make_rows(family: ModelFamily, folder: Path, **counts: int) -> Rows:
@@ -66,6 +68,9 @@ def make_rows(family: ModelFamily, folder: Path, **counts: int) -> Rows:
         tables[split] = datasets.Dataset.from_list(
             [
                 {
+                    "uid": item.uid,
+                    "part": item.part,
+                    "view": dump_view(item.view),
                     "image": item.row,
                     "prompt": [{"role": "user", "content": item.prompt_text}],
                     "completion": [{"role": "assistant", "content": item.answer_text}],
@@ -86,11 +91,11 @@ def _item(family: ModelFamily, rng: np.random.Generator, row: int, pictures: lis
     answer = f"{width * spacing.x:.1f}"
     sample = Sample(f"uid{row}", "bar", "test", f"s{row}", ImageRef("x.png"), size, spacing, {"width": width})
     question = QUESTION.format(h=view.size.h, w=view.size.w, y=view.spacing.y, x=view.spacing.x)
-    return Item(sample.uid, 0, NoTask(), sample, view, question, answer, row, None)
+    return Item(sample.uid, row % 2, NoTask(), sample, view, question, answer, row, None)
 
 
 def make_config(checkpoint: Path, run: Path, **train: Any) -> Config:
-    lora = train.pop("lora", {"rank": 4, "alpha": 8})
+    lora, towers = train.pop("lora", {"rank": 4, "alpha": 8}), train.pop("towers", {})
     few = {
         "max_steps": 2,
         "device_batch": 2,
@@ -106,6 +111,7 @@ def make_config(checkpoint: Path, run: Path, **train: Any) -> Config:
             "data": {"mix": [{"task": "detection", "source": "phantom"}]},
             "model": {"name": str(checkpoint)},
             "lora": lora,
+            "towers": towers,
             "train": {**few, **train},
             "run": {"folder": str(run)},
         }

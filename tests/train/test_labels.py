@@ -29,13 +29,13 @@ def test_the_trainer_s_own_batches_pass(trainer, prepared):
 
 
 def test_a_loss_over_the_whole_text_is_refused(trainer, prepared):
-    trainer.data_collator.completion_only_loss = False
+    trainer.data_collator.collate.completion_only_loss = False
     with pytest.raises(MedftError, match="image token carries loss"):
         check_labels(trainer, prepared.items("train"))
 
 
 def test_a_truncated_row_is_refused(trainer, prepared):
-    trainer.data_collator.max_length = 20
+    trainer.data_collator.collate.max_length = 20
     with pytest.raises(MedftError, match=r"tokens, but its view promised|instead of the answer"):
         check_labels(trainer, prepared.items("train"))
 

@@ -115,6 +115,22 @@ def write_split(prepared: Prepared, run: Path) -> None:
     unfinished.replace(run / "split.json")
 
 
+def require_same_split(prepared: Prepared, run: Path) -> None:
+    """Refuse to go on with a training on other subjects than it began with.
+
+    Raises:
+        DataError: the split has changed.
+    """
+    path = run / "split.json"
+    now = json.loads((prepared.folder / "split.json").read_text(encoding="utf-8"))
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != now:
+        raise DataError(
+            "subjects are split in another way than when this training began",
+            where=str(path),
+            fix="give that file as data.split.file, or set run.folder to a new folder",
+        )
+
+
 def require_unseen(prepared: Prepared, run: Path, split: str) -> None:
     """Refuse to test a training on subjects it was trained on, as after an edit of the split file.
 

@@ -16,7 +16,7 @@ from medft_bm.cli.common import (
     require_unseen,
     write_config,
 )
-from medft_bm.cli.prepare import prepared_rows
+from medft_bm.cli.prepare import trained_rows
 from medft_bm.cli.train import was_trained
 from medft_bm.core.errors import ConfigError
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         write_config(loaded_config)
     weights = None if args.model == "base" else tuned_folder(config, args.model)
-    prepared, family = prepared_rows(config)
+    prepared, family = trained_rows(config)
     if weights is not None:
         require_unseen(prepared, config.run.folder, config.evaluate.split)
 
@@ -90,7 +90,7 @@ def load_weights(config: Config, family: ModelFamily, which: str, folder: Path |
     """The model and its processor on the best device of this machine."""
     from medft_bm.models.loading import on_device, resolve_dtype, with_adapter
 
-    adapted = which == "adapter" and config.train.method == "lora"
+    adapted = which == "adapter" and config.train.method != "full"
     from_base = folder is None or adapted
     loaded = family.load(
         config.model.name if from_base else str(folder),

@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from medft_bm.cli import config, evaluate, merge, prepare, registry, train
+from medft_bm.cli import config, evaluate, merge, plan, prepare, registry, train
 from medft_bm.core.errors import INSTALL, ConfigError, DependencyError, MedftError
 
 OURS = "medft_bm"
-EXIT_CODES = "exit codes: 0 ok, 1 failure, 2 configuration, 3 missing package, 4 data"
+EXIT_CODES = "exit codes: 0 ok, 1 failure, 2 configuration, 3 missing package, 4 data, 75 stopped and saved"
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 ok, 1 failure, 2 configuration, 3 missing package, 4 data.
     """
+    # TRL reports every training to the Hub; a hospital's machine should say nothing unless told to.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     _set_up_messages()
     args = _parse(sys.argv[1:] if argv is None else argv)
     try:
@@ -57,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"medft {_version()}")
     verbs = made.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (prepare, train, evaluate, merge, registry, config):
+    for module in (prepare, plan, train, evaluate, merge, registry, config):
         module.add(verbs)
     return made
 

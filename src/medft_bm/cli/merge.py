@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from medft_bm.cli.common import add_config, add_json, add_verb, dumps, load, require_same_experiment
 from medft_bm.cli.evaluate import tuned_folder
-from medft_bm.cli.prepare import prepared_rows
+from medft_bm.cli.prepare import trained_rows
 
 if TYPE_CHECKING:
     from medft_bm.cli.common import Verbs
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(dumps({"folder": folder}) if args.json else f"nothing to merge, train.method is full: {folder}")
         return 0
     adapter = tuned_folder(config, "adapter")
-    prepared, family = prepared_rows(config)
+    prepared, family = trained_rows(config)
     probes = prepared.items(config.evaluate.split)[:PROBES] or prepared.items("train")[:PROBES]
 
     from medft_bm.train.merge import merge_adapter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from medft_bm.prepare.findings import Finding
     from medft_bm.prepare.verify import Report
     from medft_bm.prepare.why import Why
+
+log = logging.getLogger(__name__)
 
 SHOWN = 20
 """Lines printed of findings that differ only in their values; the report has all of them."""
@@ -75,10 +78,29 @@ def prepared_rows(config: Config) -> tuple[Prepared, ModelFamily]:
     return prepare_dataset(config.data, family, config.prepare), family
 
 
+def trained_rows(config: Config) -> tuple[Prepared, ModelFamily]:
+    """As :func:`prepared_rows`; when the raw data is gone, the rows that the run folder's training was given."""
+    from medft_bm.prepare.dataset import open_prepared
+    from medft_bm.train.record import read_record
+
+    try:
+        return prepared_rows(config)
+    except DataError as error:
+        record = read_record(config.run.folder)
+        folder = config.data.cache / "prepared" / record.data if record else None
+        if folder is None or not folder.is_dir():
+            raise
+        log.warning("%s; taking the rows that this run was trained with: %s", error.what, folder)
+        return open_prepared(folder), _family(config)
+
+
 def _family(config: Config) -> ModelFamily:
     from medft_bm.models import load_model_family
+    from medft_bm.models.pixels import Pixels
 
-    return load_model_family(config.model.name, config.model.family, config.model.revision)
+    model = config.model
+    pixels = Pixels(model.min_pixels, model.max_pixels)
+    return load_model_family(model.name, model.family, model.revision, pixels)
 
 
 def _notes(skipped: Sequence[dict[str, Any]], findings: dict[str, int]) -> Iterator[str]:

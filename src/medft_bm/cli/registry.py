@@ -57,7 +57,7 @@ def describe(name: str, kind: Any, *, with_options: bool) -> dict[str, Any]:
     """
     entry: dict[str, Any] = {"name": name}
     for fact in ("version", "revision") if with_options else ("version", "coordinates", "model_types"):
-        if hasattr(kind, fact):
+        if getattr(kind, fact, ()) != ():
             entry[fact] = getattr(kind, fact)
     entry["summary"] = kind.summary
     if with_options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -49,7 +49,7 @@ Limit = Annotated[Annotated[int, Field(ge=-1)] | None, AfterValidator(_all)]
 SampleLimit = Annotated[Limit, AfterValidator(_some)]
 Words = BeforeValidator(_words)
 """One word stands for a list of one, ``none`` for an empty one."""
-Tower = Literal["vision", "projector", "language"]
+Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):

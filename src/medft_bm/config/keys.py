@@ -16,6 +16,9 @@ from medft_bm.core.registry import did_you_mean
 
 NAMES: dict[Any, str] = {str: "text", Path: "path", bool: "true | false", type(None): "null", Any: "anything"}
 
+MOVED = {"lora.parts": "towers.vision.train=lora, and the like for projector and language"}
+"""Keys of earlier versions, and what to write instead."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -56,6 +59,8 @@ def config_keys(section: type[Section] = Config, prefix: str = "") -> list[Key]:
 
 def unknown_key(key: str) -> str:
     """Tail of an error message about a dotted key that does not exist: what was probably meant."""
+    if key in MOVED:
+        return f"; use {MOVED[key]}"
     parent, _, word = normalised(key).rpartition(".")
     names = [known.key for known in config_keys()]
     level = parent.count(".") + 1 if parent else 0

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from medft_bm.config.fields import Count, FilePath, Limit, Natural, SampleLimit, Section, Share
-from medft_bm.config.training import Lora, Model, Train
+from medft_bm.config.tracking import Wandb
+from medft_bm.config.training import Augment, Lora, Model, Towers, Train
 
 
 class Limits(Section):
@@ -175,6 +176,9 @@ class Config(Section):
     prepare: Prepare = Prepare()
     model: Model
     lora: Lora = Lora()
+    towers: Towers = Towers()
     train: Train = Train()
+    augment: Augment = Augment()
     evaluate: Evaluate = Evaluate()
+    wandb: Wandb = Wandb()
     run: Run = Run()

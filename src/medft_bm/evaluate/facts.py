@@ -117,6 +117,11 @@ def _only_after(row: Row) -> bool:
 
 
 def _method(config: Config) -> str:
+    modes = config.towers.modes(config.train.method)
+    whole = [name for name, mode in modes.items() if mode == "full"]
     if config.train.method == "full":
-        return "full fine-tuning"
-    return f"LoRA, rank {config.lora.rank}, alpha {config.lora.alpha:g}, on {', '.join(config.lora.parts)}"
+        return f"full fine-tuning of {', '.join(whole)}"
+    name = {"lora": "LoRA", "qlora": "QLoRA"}[config.train.method]
+    adapted = ", ".join(part for part, mode in modes.items() if mode == "lora")
+    also = f", all of {', '.join(whole)}" if whole else ""
+    return f"{name}, rank {config.lora.rank}, alpha {config.lora.alpha:g}, on {adapted}{also}"

@@ -61,13 +61,18 @@ def generate_replies(
     groups = [open_items[start : start + batch] for start in range(0, len(open_items), batch)]
     for group in progress(groups, f"replies ({len(open_items)} of {len(items)} to go)", len(groups)):
         asked = [items[index] for index in group]
-        replies = _ask(loaded, asked, max_new_tokens)
+        replies = ask(loaded, asked, max_new_tokens)
         file.add(replies, [item.prompt_text for item in asked])
         known.update(zip((keys[index] for index in group), replies, strict=True))
     return [known[key] for key in keys]
 
 
-def _ask(loaded: Loaded, items: Sequence[Item], max_new_tokens: int) -> list[Reply]:
+def ask(loaded: Loaded, items: Sequence[Item], max_new_tokens: int) -> list[Reply]:
+    """The model's reply to every item, as one batch; the model is in evaluation mode afterwards.
+
+    Raises:
+        MedftError: the accelerator is out of memory.
+    """
     import torch
 
     model, processor = loaded.model.eval(), loaded.processor
@@ -75,7 +80,8 @@ def _ask(loaded: Loaded, items: Sequence[Item], max_new_tokens: int) -> list[Rep
     encoded = encode_prompts(processor, prompts, [item.image for item in items])
     encoded = encoded.to(model.device, dtype=model.dtype)
     try:
-        with torch.inference_mode():
+        # Not inference_mode: what a model keeps of that, like gathered shards, could not be trained on afterwards.
+        with torch.no_grad():
             ids = model.generate(**encoded, **GREEDY, max_new_tokens=max_new_tokens, use_cache=True)
     except torch.cuda.OutOfMemoryError as error:
         raise MedftError(

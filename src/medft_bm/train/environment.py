@@ -23,6 +23,7 @@ PACKAGES = (
     "flash-attn",
     "deepspeed",
     "bitsandbytes",
+    "liger-kernel",
 )
 
 

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from medft_bm.prepare.cache import write_json
 
 
 @contextmanager
@@ -29,7 +32,15 @@ def staged(folder: Path) -> Iterator[Path]:
 def publish(draft: Path, folder: Path) -> None:
     """Rename a finished sibling to its final name; an older folder of that name gives way."""
     old = draft.with_name(f"{draft.name}-old")
+    shutil.rmtree(old, ignore_errors=True)  # of a process that was killed right here
     if folder.exists():
         folder.rename(old)
     draft.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Replace a file by JSON; a reader sees the old or the new, never a part."""
+    draft = path.with_name(f".{path.name}-writing")
+    write_json(draft, value)
+    draft.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,6 @@ from medft_bm.core.errors import MedftError
 
 if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Item
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,9 @@ class LabelReport:
     supervised: int
     tokens: int
     example: str
+
+    def __str__(self) -> str:
+        return f"{self.supervised} of {self.tokens} tokens in {self.rows} rows carry loss, like {self.example!r}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport
     if len(items) != len(trainer.train_dataset):
         raise MedftError(f"{len(items)} items do not describe {len(trainer.train_dataset)} training rows")
     marks = _marks(trainer)
-    picks = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int)).tolist()
+    picks = spread(len(items), n)
     batch = trainer.data_collator([trainer.train_dataset[pick] for pick in picks])
     _check_token_types(trainer, batch, marks)
     texts = []
@@ -65,8 +65,13 @@ def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport
         ids, labels = batch["input_ids"][row], batch["labels"][row]
         texts.append(_check_row(_tokenizer(trainer), ids.tolist(), labels.tolist(), items[pick], marks))
     supervised, tokens = int((batch["labels"] != -100).sum()), int(batch["attention_mask"].sum())
-    log.info("labels: %d of %d tokens in %d rows carry loss, like %r", supervised, tokens, len(picks), texts[0])
     return LabelReport(len(picks), supervised, tokens, texts[0])
+
+
+def spread(size: int, n: int) -> list[int]:
+    """At most ``n`` places of 0..``size`` - 1, evenly spread, first and last among them."""
+    places: list[int] = np.unique(np.linspace(0, size - 1, min(n, size)).round().astype(int)).tolist()
+    return places
 
 
 def _marks(trainer: Any) -> Marks:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft_bm.config.schema import Config
-from medft_bm.core.errors import ConfigError, DataError
+from medft_bm.core.errors import DataError
 from medft_bm.models.base import Loaded, ModelFamily
 from medft_bm.models.loading import resolve_dtype, save_processor
-from medft_bm.train.environment import describe_environment
 from medft_bm.train.folders import publish
-from medft_bm.train.labels import check_labels
-from medft_bm.train.lora import check_adapters, lora_config
-from medft_bm.train.settings import checkpoints_folder, sft_config
+from medft_bm.train.method import adapters_for, settle
+from medft_bm.train.record import write_record
+from medft_bm.train.resume import find_start, require_same_steps, result_folder, shared
+from medft_bm.train.settings import sft_config
+from medft_bm.train.strategy import check_strategy, shard_by_layer
+from medft_bm.train.towers import plan_towers
 
 if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Prepared
+    from medft_bm.train.stopping import Judge
 
 log = logging.getLogger(__name__)
 
@@ -28,27 +31,48 @@ log = logging.getLogger(__name__)
 LEFT_OUT = ("training_args.bin", "README.md")
 
 
-def train_model(prepared: Prepared, family: ModelFamily, config: Config) -> Path:
-    """Fine-tune on the training split; also under ``accelerate launch`` and ``torchrun``.
+def train_model(
+    prepared: Prepared,
+    family: ModelFamily,
+    config: Config,
+    *,
+    judge: Judge | None = None,
+    trackers: Sequence[Any] | None = None,
+) -> Path:
+    """Fine-tune on the training split, or go on where the run folder stands; also under a launcher.
 
     Args:
         prepared: rows for this family and checkpoint.
         family: bound to the checkpoint in ``config.model.name``.
         config: resolved.
+        judge: says at every evaluation what the model's replies are worth; ``train.best.metric`` skill needs it.
+        trackers: callbacks that get the log; by default those that ``train.report_to`` names.
 
     Returns:
         ``adapter`` (LoRA) or ``model`` (full) inside ``config.run.folder``.
 
     Raises:
-        ConfigError: a setting cannot be used, or the run folder already holds a training.
+        ConfigError: a setting cannot be used, or the run folder already holds another training.
         DataError: no training rows.
-        MedftError: a label is wrong, an adapter is missing, or the loss is no number.
+        MedftError: a check at the start failed, the loss is no number, or the memory does not suffice.
+        StoppedError: the process was asked to stop; the step is saved.
     """
-    out = require_fresh(config)
+    from medft_bm.train.augment import training_items
+    from medft_bm.train.checks import StartChecks
+    from medft_bm.train.fit import fit
+    from medft_bm.train.trackers import close_trackers, trackers_for
+
+    out, start = result_folder(config), find_start(config)
+    if start.finished:
+        return out
     if not len(prepared.rows("train")):
         raise DataError("there are no training rows", where=str(prepared.folder), fix="see data.limit and data.split")
+    trackers = trackers_for(config) if trackers is None else trackers
+    plan_towers(config, family)  # refuses what contradicts itself before a model is loaded
     # First of all, because it joins the processes together: DeepSpeed has to know them before a model is made.
     arguments = sft_config(config, validate=len(prepared.rows("validation")) > 0)
+    start = shared(start)
+    require_same_steps(start, arguments, len(prepared.rows("train")), prepared.folder.name, config.run.folder)
     if arguments.process_index:
         logging.getLogger("medft_bm").setLevel(logging.WARNING)  # one process speaks for all
     loaded = family.load(
@@ -56,15 +80,20 @@ def train_model(prepared: Prepared, family: ModelFamily, config: Config) -> Path
         revision=config.model.revision,
         dtype=training_dtype(config),
         attention=config.model.attention,
+        quantized=config.train.method == "qlora",
     )
+    shard_by_layer(arguments, loaded.model)
     trainer = make_trainer(prepared, family, config, loaded, arguments)
-    check_labels(trainer, prepared.items("train"))
+    check_strategy(trainer)
+    checks = StartChecks(trainer, training_items(prepared, family, config), family, config.run.folder)
+    for callback in (checks, *trackers):
+        trainer.add_callback(callback)
+    fit(trainer, start, prepared, config, judge)
+    save_result(trainer, out)
+    close_trackers(trackers)
     if trainer.is_world_process_zero():
-        _start_logs(config.run.folder, arguments.world_size)
-    trainer.train()
-    if arguments.eval_strategy != "no" and not _just_evaluated(trainer):
-        trainer.evaluate()
-    return save_result(trainer, out)
+        write_record(config, prepared.folder.name, finished=True)
+    return out
 
 
 def training_dtype(config: Config) -> str:
@@ -81,26 +110,30 @@ def make_trainer(prepared: Prepared, family: ModelFamily, config: Config, loaded
     """TRL's trainer over the prepared rows, adapters attached and checked."""
     from transformers.trainer_callback import PrinterCallback
 
-    from medft_bm.train.callbacks import FiniteLoss, MetricsLog
-    from medft_bm.train.trainer import Trainer
+    from medft_bm.train.augment import Epoch, TellEpoch, training_rows
+    from medft_bm.train.callbacks import MetricsLog
+    from medft_bm.train.throughput import Throughput
+    from medft_bm.train.trainer import About, Trainer
 
+    epoch = Epoch()
     config.run.folder.mkdir(parents=True, exist_ok=True)
-    adapters = lora_config(config.lora, family) if config.train.method == "lora" else None
     with warnings.catch_warnings():
         # PEFT asks for a name that transformers 5.23 has renamed; nothing a user could do about it.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         trainer = Trainer(
             model=loaded.model,
             args=arguments,
-            train_dataset=prepared.training_set("train"),
+            train_dataset=training_rows(prepared, family, config, epoch),
             eval_dataset=prepared.training_set("validation") if arguments.eval_strategy != "no" else None,
             processing_class=loaded.processor,
-            peft_config=adapters,
-            callbacks=[MetricsLog(config.run.folder / "metrics.jsonl"), FiniteLoss()],
+            peft_config=adapters_for(config, family, loaded.model),
+            callbacks=[MetricsLog(config.run.folder / "metrics.jsonl"), TellEpoch(epoch)],
+            about=About.of(prepared, config.train),
         )
     trainer.remove_callback(PrinterCallback)
-    if adapters is not None:
-        check_adapters(trainer.model, config.lora, family)
+    settle(trainer, config, family)
+    trainer.throughput = Throughput.of(trainer, family)
+    trainer.add_callback(trainer.throughput)
     return trainer
 
 
@@ -120,33 +153,12 @@ def save_result(trainer: Any, out: Path) -> Path:
             (draft / name).unlink(missing_ok=True)
         publish(draft, out)
         log.info("saved %s", out)
+        _remove_stale(out.with_name("merged"))
     trainer.accelerator.wait_for_everyone()
     return out
 
 
-def require_fresh(config: Config) -> Path:
-    """Where a training will put its adapter or model.
-
-    Raises:
-        ConfigError: the run folder already holds a training.
-    """
-    out = config.run.folder / ("adapter" if config.train.method == "lora" else "model")
-    for folder in (out, checkpoints_folder(config.run.folder)):
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ConfigError(
-                "the run folder already holds a training",
-                where=str(folder),
-                fix="set run.folder to a new folder, or remove this one",
-            )
-    return out
-
-
-def _start_logs(run: Path, processes: int) -> None:
-    facts = describe_environment(processes)
-    (run / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (run / "metrics.jsonl").write_text("", encoding="utf-8")  # lines of a start that failed
-
-
-def _just_evaluated(trainer: Any) -> bool:
-    lines = [line for line in trainer.state.log_history if "eval_loss" in line]
-    return bool(lines) and lines[-1]["step"] == trainer.state.global_step
+def _remove_stale(merged: Path) -> None:
+    if merged.is_dir():
+        log.info("removing %s: it was made of the adapter before; `medft merge` makes it anew", merged)
+        shutil.rmtree(merged)
