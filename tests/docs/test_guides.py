@@ -22,7 +22,10 @@ from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import Size, Spacing
 from medft_bm.models import load_model_family
 from medft_bm.models.chat import encode_prompts, prompt_messages
-from medft_bm.models.tiny import build_tiny, chat_template
+from medft_bm.models.checkpoint import CheckpointSettings
+from medft_bm.models.pixels import Pixels
+from medft_bm.models.tiny import build_tiny
+from medft_bm.models.tiny_plan import chat_template
 from medft_bm.models.tiny_tokens import qwen_tokenizer
 from medft_bm.prepare.dataset import Prepared, prepare_dataset
 from medft_bm.tasks import load_task
@@ -30,8 +33,8 @@ from medft_bm.tasks import load_task
 torch.set_num_threads(1)
 
 TASK, MODEL = "docs/add-a-task.md", "docs/add-a-model.md"
-PUBLISHED = {"patch_size": 16, "merge_size": 2, "size": {"shortest_edge": 256 * 256, "longest_edge": 4096 * 4096}}
-SMALL = {"patch_size": 16, "merge_size": 2, "size": {"shortest_edge": 64 * 64, "longest_edge": 96 * 160}}
+PUBLISHED = {"patch_size": 14, "merge_size": 2, "size": {"shortest_edge": 56 * 56, "longest_edge": 3584 * 3584}}
+SMALL = {"patch_size": 14, "merge_size": 2, "size": {"shortest_edge": 56 * 56, "longest_edge": 84 * 140}}
 
 
 @pytest.fixture(scope="module")
@@ -130,28 +133,28 @@ def test_the_baseline_of_the_task_is_a_reply_like_any_other(prepared):
     assert items[0].task.baseline([])(items[0].sample, items[0].view) == ""
 
 
-def write_qwen3_vl(folder: Path, images: dict[str, Any], *, weights: bool) -> Path:
+def write_qwen2_vl(folder: Path, images: dict[str, Any], *, weights: bool) -> Path:
     """A random checkpoint of the real class; everything but its weights is what a published one has."""
     from transformers import (
         GenerationConfig,
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
         Qwen2VLImageProcessor,
-        Qwen3VLConfig,
-        Qwen3VLForConditionalGeneration,
-        Qwen3VLProcessor,
-        Qwen3VLVideoProcessor,
+        Qwen2VLProcessor,
+        Qwen2VLVideoProcessor,
     )
 
     tokenizer = qwen_tokenizer(["Is the liver on the left? right"], 600)
     ids = tokenizer.convert_tokens_to_ids
     pad = ids("<|endoftext|>")
     special: dict[str, Any] = {"pad_token_id": pad, "bos_token_id": pad, "eos_token_id": [ids("<|im_end|>"), pad]}
-    both = {"hidden_size": 32, "intermediate_size": 64}
-    turns = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
-    language = {"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
-    vision = {"depth": 2, "num_heads": 2, "out_hidden_size": 32, "num_position_embeddings": 16, "patch_size": 16}
-    config = Qwen3VLConfig(
-        text_config={**both, **language, **special, "vocab_size": len(tokenizer), "rope_parameters": turns},
-        vision_config={**both, **vision, "deepstack_visual_indexes": [0]},
+    turns = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]}
+    language = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    heads = {"num_key_value_heads": 1, "vocab_size": len(tokenizer), "rope_parameters": turns}
+    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
+    config = Qwen2VLConfig(
+        text_config={**language, **heads, **special},
+        vision_config=vision,
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"),
@@ -160,22 +163,23 @@ def write_qwen3_vl(folder: Path, images: dict[str, Any], *, weights: bool) -> Pa
     )
     config.save_pretrained(folder)
     if weights:
-        model = Qwen3VLForConditionalGeneration(config)
+        model = Qwen2VLForConditionalGeneration(config)
         model.generation_config = GenerationConfig(**special, do_sample=False)
         model.save_pretrained(folder)
-    parts = Qwen2VLImageProcessor(**images), tokenizer, Qwen3VLVideoProcessor(**images)
-    Qwen3VLProcessor(*parts, chat_template=chat_template("qwen3_vl")).save_pretrained(folder)
+    parts = Qwen2VLImageProcessor(**images), tokenizer, Qwen2VLVideoProcessor(**images)
+    # trl ships no template of its own for Qwen2-VL; this one writes the same turns.
+    Qwen2VLProcessor(*parts, chat_template=chat_template("qwen2_5_vl")).save_pretrained(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    return write_qwen3_vl(tmp_path_factory.mktemp("published"), PUBLISHED, weights=False)
+    return write_qwen2_vl(tmp_path_factory.mktemp("published"), PUBLISHED, weights=False)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
-    return write_qwen3_vl(tmp_path_factory.mktemp("tiny"), SMALL, weights=True)
+    return write_qwen2_vl(tmp_path_factory.mktemp("tiny"), SMALL, weights=True)
 
 
 @pytest.fixture
@@ -192,8 +196,8 @@ def run_check(page, tmp_path, monkeypatch):
 
 
 def test_the_family_is_listed_and_found_by_the_checkpoint(site, published, medft):
-    assert "qwen3_vl  (version 1; coordinates fraction; model_types qwen3_vl)" in medft("models").out
-    assert load_model_family(str(published)).view(Size(300, 1000), None).image_tokens == 9 * 31
+    assert "qwen2_vl  (version 1; coordinates thousandth; model_types qwen2_vl)" in medft("models").out
+    assert load_model_family(str(published)).view(Size(300, 1000), None).image_tokens == 11 * 36
 
 
 @pytest.mark.parametrize("checkpoint", ["published", "tiny"])
@@ -202,7 +206,7 @@ def test_the_check_of_the_guide_passes_on_the_real_processor_and_the_real_layers
 ):
     run_check(request.getfixturevalue(checkpoint))
     counts = re.findall(r"^(\w+): (\d+) layers$", capsys.readouterr().out, re.MULTILINE)
-    assert counts == [("vision", "8"), ("projector", "4"), ("language", "14")]
+    assert counts == [("vision", "8"), ("projector", "2"), ("language", "14")]
 
 
 @pytest.mark.parametrize(("method", "wrong"), [("fit", Size(64, 64)), ("lora_targets", r".*norm.*")])
@@ -221,8 +225,8 @@ def test_what_is_drawn_at_a_point_is_seen_where_the_family_says(site, published)
     processor = AutoProcessor.from_pretrained(published)
     batch = encode_prompts(processor, [prompt_messages("?")], [Image.fromarray(pixels)])
     _, rows, columns = batch["image_grid_thw"][0].tolist()
-    cells = batch["pixel_values"].numpy().reshape(rows // 2, columns // 2, 2, 2, 3, 2, 16, 16)
-    seen = cells.transpose(4, 5, 0, 2, 6, 1, 3, 7).reshape(6, rows * 16, columns * 16).mean(axis=0)
+    cells = batch["pixel_values"].numpy().reshape(rows // 2, columns // 2, 2, 2, 3, 2, 14, 14)
+    seen = cells.transpose(4, 5, 0, 2, 6, 1, 3, 7).reshape(6, rows * 14, columns * 14).mean(axis=0)
     weight = np.clip(seen - np.median(seen), 0, None)
     ys, xs = np.indices(seen.shape) + 0.5
     view = load_model_family(str(published)).view(size, Spacing(y=0.7, x=2.5))
@@ -233,15 +237,22 @@ def test_what_is_drawn_at_a_point_is_seen_where_the_family_says(site, published)
     assert view.size.w * view.spacing.x == pytest.approx(size.w * 2.5)
 
 
+def test_the_budget_of_the_family_reaches_the_processor_that_it_loads(site, tiny):
+    family = load_model_family(str(tiny), pixels=Pixels(most=84 * 84))
+    images = family.load(str(tiny), revision=None, dtype="float32", attention="sdpa").processor.image_processor
+    assert (images.size["shortest_edge"], images.size["longest_edge"]) == (56 * 56, 84 * 84)
+    assert images.get_number_of_image_patches(300, 200, {}) == 4 * family.view(Size(300, 200), None).image_tokens
+
+
 def test_the_family_refuses_what_its_processor_refuses_and_what_its_view_could_not_follow(site, published):
     family = load_model_family(str(published))
     with pytest.raises(DataError, match="200 times"):
         family.view(Size(2001, 10), None)
     for changed in ({"do_resize": False}, {"size": None}):
         with pytest.raises(ConfigError):
-            type(family).from_processor({**PUBLISHED, **changed})
+            type(family).from_settings(CheckpointSettings("qwen2_vl", {**PUBLISHED, **changed}))
     with pytest.raises(ConfigError, match="patch_size"):
-        type(family).from_processor({"merge_size": 2})
+        type(family).from_settings(CheckpointSettings("qwen2_vl", {"merge_size": 2}))
 
 
 def test_both_plug_ins_train_and_merge_together_like_built_in_ones(mix, tiny, tmp_path, page, medft):
@@ -249,11 +260,12 @@ def test_both_plug_ins_train_and_merge_together_like_built_in_ones(mix, tiny, tm
     few = ["train.max_steps=1", "train.device_batch=2", "train.accumulation=1", "train.workers=0", "data.limit.train=8"]
     run = tmp_path / "run"
     done = medft(
-        "train", path, *words, *few, f"model.name={tiny}", f"run.folder={run}", "lora.parts=vision,projector,language",
-        "data.limit.validation=0",
+        "train", path, *words, *few, f"model.name={tiny}", f"run.folder={run}", "data.limit.validation=0",
+        "towers.vision.train=lora", "towers.projector.train=lora",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert "'vision': 8, 'projector': 4, 'language': 14" in done.err
+    for tower, layers in {"vision": 8, "projector": 2, "language": 14}.items():
+        assert f"{tower} adapters on {layers} layers" in done.err
     merged = medft("merge", run)
     assert merged.code == 0, merged.err
 

@@ -1,0 +1,1 @@
+"""What a training will need, before a GPU is booked for it."""
