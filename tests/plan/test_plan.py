@@ -105,8 +105,11 @@ def test_what_fits_follows_what_is_known_of_these_models(published):
 
 def test_recomputing_keeps_little_and_every_sample_adds_the_same(published):
     _, precision, model = planned(published, "lora")
-    kept = {on: growth(model, published[2], precision, checkpointing=on) for on in (False, True)}
+    kept = {on: growth(model, published[2], precision, checkpointing=on) for on in (True, False)}
+    again = activations(model, published[2], 1, precision, checkpointing=True)
 
+    assert again == kept[True].one, "a trace leaves the model as it was"
+    assert not any(module._forward_hooks for module in model.model.modules())
     assert kept[True].of(4).peak < 0.25 * kept[False].of(4).peak
     steps = [kept[False].of(n + 1).peak - kept[False].of(n).peak for n in (2, 5)]
     assert steps[0] == steps[1] > 0

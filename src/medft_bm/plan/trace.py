@@ -182,15 +182,14 @@ def _checkpointed(model: Any, again: Emulation | None) -> Iterator[None]:
         yield
         return
     settings = {"use_reentrant": False, "context_fn": lambda: (nullcontext(), again)}
-    adapters = hasattr(model, "peft_config")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # transformers 5.23 has renamed it
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=settings)
-        if adapters:
-            model.enable_input_require_grads()  # as TRL does
+        if hasattr(model, "peft_config"):
+            model.disable_input_require_grads()  # transformers may have done what TRL does, and would forget its hooks
+            model.enable_input_require_grads()
         try:
             yield
         finally:
             model.gradient_checkpointing_disable()
-            if adapters:
-                model.disable_input_require_grads()
+            model.disable_input_require_grads()
