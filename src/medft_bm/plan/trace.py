@@ -185,9 +185,7 @@ def _checkpointed(model: Any, again: Emulation | None) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # transformers 5.23 has renamed it
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=settings)
-        if hasattr(model, "peft_config"):
-            model.disable_input_require_grads()  # transformers may have done what TRL does, and would forget its hooks
-            model.enable_input_require_grads()
+        model.disable_input_require_grads()  # as `train.inputs` does
         try:
             yield
         finally:

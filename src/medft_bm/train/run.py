@@ -112,6 +112,7 @@ def make_trainer(prepared: Prepared, family: ModelFamily, config: Config, loaded
 
     from medft_bm.train.augment import Epoch, TellEpoch, training_rows
     from medft_bm.train.callbacks import MetricsLog
+    from medft_bm.train.inputs import FrozenInputs
     from medft_bm.train.throughput import Throughput
     from medft_bm.train.trainer import About, Trainer
 
@@ -132,6 +133,7 @@ def make_trainer(prepared: Prepared, family: ModelFamily, config: Config, loaded
         )
     trainer.remove_callback(PrinterCallback)
     settle(trainer, config, family)
+    trainer.add_callback(FrozenInputs.of(trainer))
     trainer.throughput = Throughput.of(trainer, family)
     trainer.add_callback(trainer.throughput)
     return trainer
