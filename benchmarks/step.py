@@ -106,6 +106,7 @@ def theirs(config: Config) -> Any:
     }
     arguments = SFTConfig(
         output_dir=str(config.run.folder / "theirs"),
+        seed=config.run.seed,  # the same rows in the same order
         max_steps=config.train.max_steps,
         per_device_train_batch_size=BATCH,
         learning_rate=RATE,
