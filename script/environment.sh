@@ -6,6 +6,10 @@
 #
 # Run from the repository's root. Sets $python, and puts this checkout and that Python's commands first.
 
+# What the extra `train` brings.
+# shellcheck disable=SC2034
+TRAIN_MODULES=(torch torchvision transformers trl peft accelerate datasets tensorboard psutil)
+
 has_modules() { # PYTHON MODULE...
   "$1" -c 'import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))' \
     "${@:2}" 2>/dev/null

@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=script/environment.sh
 source script/environment.sh
-ensure_environment train,dev pytest xdist hypothesis skimage ruff mypy importlinter codespell_lib \
-  torch torchvision transformers trl peft accelerate datasets ray nibabel
+ensure_environment train,dev "${TRAIN_MODULES[@]}" pytest xdist hypothesis skimage ruff mypy importlinter codespell_lib \
+  bitsandbytes deepspeed wandb ray nibabel
 
 bash script/check.sh
 # Two workers with threads of their own would fight over the cores.

@@ -57,7 +57,7 @@ source script/sft/_common.sh
 # Only a part of it: 1 to stop after preparing, or to merge the adapter in RUN_FOLDER and nothing else
 : "${PREPARE_ONLY:=}" "${MERGE_ONLY:=}"
 
-ensure_environment train torch torchvision transformers trl peft accelerate datasets
+ensure_environment train "${TRAIN_MODULES[@]}"
 find_nodes
 choose_demo_or_real medgemma script/demo/base/gemma3 google/medgemma-4b-it
 collect_words "$@"

@@ -49,11 +49,7 @@ class Rehearsal:
 
 @contextmanager
 def untouched(trainer: Any) -> Iterator[None]:
-    """Put back what a step moves: random numbers and averages of the log; drop its gradients and free its memory.
-
-    The model is in training mode inside: a quantised one in evaluation mode would be repacked by its first forward on
-    a CPU, and could not be trained after that.
-    """
+    """Put back what a step moves: random numbers and averages of the log; drop its gradients and free its memory."""
     import torch
 
     averages, tokens = copy.deepcopy(trainer._metrics), trainer._total_train_tokens
