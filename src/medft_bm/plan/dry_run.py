@@ -139,18 +139,11 @@ def dry_run(prepared: Prepared, family: ModelFamily, config: Config, steps: int 
 
 
 def _trainer(prepared: Prepared, family: ModelFamily, config: Config) -> Any:
-    from medft_bm.train.run import make_trainer, training_dtype
+    from medft_bm.train.run import load_model, make_trainer
     from medft_bm.train.settings import sft_config
 
     arguments = sft_config(config, validate=False)
-    loaded = family.load(
-        config.model.name,
-        revision=config.model.revision,
-        dtype=training_dtype(config),
-        attention=config.model.attention,
-        quantized=config.train.method == "qlora",
-    )
-    return make_trainer(prepared, family, config, loaded, arguments)
+    return make_trainer(prepared, family, config, load_model(config, family), arguments)
 
 
 def _short(config: Config, folder: Path, steps: int) -> Config:

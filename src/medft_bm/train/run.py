@@ -75,13 +75,7 @@ def train_model(
     require_same_steps(start, arguments, len(prepared.rows("train")), prepared.folder.name, config.run.folder)
     if arguments.process_index:
         logging.getLogger("medft_bm").setLevel(logging.WARNING)  # one process speaks for all
-    loaded = family.load(
-        config.model.name,
-        revision=config.model.revision,
-        dtype=training_dtype(config),
-        attention=config.model.attention,
-        quantized=config.train.method == "qlora",
-    )
+    loaded = load_model(config, family)
     shard_by_layer(arguments, loaded.model)
     trainer = make_trainer(prepared, family, config, loaded, arguments)
     check_strategy(trainer)
@@ -94,6 +88,17 @@ def train_model(
     if trainer.is_world_process_zero():
         write_record(config, prepared.folder.name, finished=True)
     return out
+
+
+def load_model(config: Config, family: ModelFamily) -> Loaded:
+    """The model before fine-tuning, in the form that ``train.method`` trains."""
+    return family.load(
+        config.model.name,
+        revision=config.model.revision,
+        dtype=training_dtype(config),
+        attention=config.model.attention,
+        quantized=config.train.method == "qlora",
+    )
 
 
 def training_dtype(config: Config) -> str:
