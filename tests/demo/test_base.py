@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from medft_bm.config.load import load_config
+from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.generate import generate_replies
+from medft_bm.evaluate.questions import question_of
 from medft_bm.evaluate.score import score_replies
 from medft_bm.models import load_model_family
 from medft_bm.prepare.dataset import prepare_dataset
@@ -38,7 +40,8 @@ def test_it_can_point_at_shapes_it_has_never_seen(base, repository, tmp_path):
     family = load_model_family(str(base))
     items = prepare_dataset(data, family).items("train")[:40]
     loaded = family.load(str(base), revision=None, dtype="float32", attention="sdpa")
-    replies = generate_replies(loaded, items, batch=20, max_new_tokens=40, out=tmp_path, fingerprint="base")
+    questions = [question_of(item) for item in items]
+    replies = generate_replies(Transformers(loaded, 40, 20), questions, out=tmp_path, data="demo")
     scores = [one.score for one in score_replies(items, replies)]
     assert all(score.values for score in scores)
     assert sum(score.values["iou"] for score in scores) / len(scores) > 0.3

@@ -1,31 +1,8 @@
 import pytest
 
-from medft_bm.evaluate.cases import choose_cases, select_items, share_out
+from medft_bm.evaluate.cases import choose_cases
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.score import score_replies
-
-
-def test_what_a_small_part_cannot_take_goes_to_the_others():
-    assert share_out(10, {0: 2, 1: 50, 2: 4}) == {0: 2, 1: 4, 2: 4}
-    assert share_out(4, {0: 9, 1: 9, 2: 9}) == {0: 2, 1: 1, 2: 1}
-    assert share_out(99, {0: 2, 1: 3}) == {0: 2, 1: 3}
-    assert share_out(5, {}) == {}
-
-
-def test_a_limit_takes_every_part_alike_and_keeps_the_order(items):
-    chosen = select_items(items, 9)
-
-    assert [sum(item.part == part for item in chosen) for part in range(4)] == [3, 2, 2, 2]
-    order = [item.uid for item in items]
-    places = [order.index(item.uid) for item in chosen]
-    assert places == sorted(places)
-
-
-def test_a_larger_limit_keeps_what_a_smaller_one_chose(items):
-    few, more = ({item.uid for item in select_items(items, limit)} for limit in (4, 10))
-
-    assert few < more
-    assert [item.uid for item in select_items(items, None)] == [item.uid for item in items]
 
 
 def test_cases_run_from_best_to_worst_with_unanswered_ones_last(items):

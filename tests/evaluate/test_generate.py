@@ -4,15 +4,18 @@ from dataclasses import replace
 import pytest
 
 from medft_bm.core.errors import DataError
+from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.fingerprint import model_fingerprint
 from medft_bm.evaluate.generate import generate_replies
+from medft_bm.evaluate.questions import question_of
 from medft_bm.evaluate.replies import Reply, ReplyFile
 from medft_bm.models.base import Loaded
 from medft_bm.models.chat import encode_prompts, prompt_messages
 
 
-def ask(model, items, out, *, batch=4, max_new_tokens=6, fingerprint="model-1") -> list[Reply]:
-    return generate_replies(model, items, batch=batch, max_new_tokens=max_new_tokens, out=out, fingerprint=fingerprint)
+def ask(model, items, out, *, batch=4, max_new_tokens=6, data="data-1") -> list[Reply]:
+    backend = Transformers(model, max_new_tokens, batch)
+    return generate_replies(backend, [question_of(item) for item in items], out=out, data=data)
 
 
 def restless(model: Loaded) -> Loaded:
@@ -98,17 +101,29 @@ def test_an_interrupted_run_keeps_whole_lines_and_generates_the_rest(model, few,
     assert len(path.read_bytes().split(b"\n")) == len(few) + 1
 
 
-@pytest.mark.parametrize("changed", [{"fingerprint": "model-2"}, {"max_new_tokens": 5}])
-def test_replies_of_another_model_or_budget_are_never_reused(changed, model, few, tmp_path):
-    foreign = ReplyFile(tmp_path, {"fingerprint": "model-1", "max_new_tokens": 6, "decoding": "greedy"})
+@pytest.mark.parametrize("changed", [{"data": "data-2"}, {"max_new_tokens": 5}])
+def test_replies_about_other_data_or_of_another_budget_are_never_reused(changed, model, few, tmp_path):
+    foreign = ReplyFile(tmp_path, {**Transformers(model, 6, 4).identity(), "data": "data-1"})
     foreign.open()
-    foreign.add([Reply(item.uid, "foreign", 1, True) for item in few], [item.prompt_text for item in few])
+    questions = [question_of(item) for item in few]
+    foreign.add([Reply(one.uid, "foreign", 1, True) for one in questions], [one.digest for one in questions])
     assert {reply.text for reply in ask(model, few, tmp_path)} == {"foreign"}
 
     again = ask(model, few, tmp_path, **changed)
 
     assert "foreign" not in {reply.text for reply in again}
     assert b"foreign" not in (tmp_path / "replies.jsonl").read_bytes()
+
+
+def test_replies_of_other_weights_at_the_same_place_are_never_reused(checkpoint, few, load, tmp_path):
+    import torch
+
+    model = load(checkpoint)
+    asked = Transformers(model, 6, 4).identity()
+    with torch.no_grad():
+        next(p for name, p in model.model.named_parameters() if "q_proj" in name)[3, 5] += 0.01
+
+    assert Transformers(model, 6, 4).identity() != asked
 
 
 def test_a_reply_to_another_wording_is_asked_again(model, few, tmp_path):

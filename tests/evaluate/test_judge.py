@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
-import datasets
 import pytest
 
 from medft_bm.config.schema import Limits
-from medft_bm.evaluate.judge import Judge, by_part, skill, spread, turns
+from medft_bm.evaluate.judge import Judge, by_part, skill, turns
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.score import score_replies
 from medft_bm.models import load_model_family
@@ -81,17 +79,6 @@ def test_processes_that_share_the_work_ask_equally_often_and_miss_nothing(count,
     shares = [turns(count, process, processes) for process in range(processes)]
     assert {len(share) for share in shares} == {-(-count // processes)}
     assert {index for share in shares for index in share} == set(range(count))
-
-
-def test_questions_are_spread_over_parts_and_patients_and_stay_the_same():
-    rows = [(f"u{n}", n % 2, f"p{n % 2}-{n // 20}") for n in range(200)]  # ten subjects per part, ten rows each
-    table = datasets.Dataset.from_dict(dict(zip(("uid", "part", "subject"), map(list, zip(*rows, strict=True)),
-                                                strict=True)))  # fmt: skip
-    chosen = [rows[index] for index in spread(table, 20)]
-    assert Counter(part for _, part, _ in chosen) == {0: 10, 1: 10}
-    assert len({subject for *_, subject in chosen}) == 20
-    assert [rows[index] for index in spread(table, 20)] == chosen
-    assert set(spread(table, 6)) <= set(spread(table, 20))
 
 
 def test_the_trivial_baseline_is_measured_on_the_same_questions(judge):

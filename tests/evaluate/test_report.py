@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from medft_bm.core.errors import DataError
+from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.report import build_report, write_report
 from medft_bm.evaluate.run import Evaluation, evaluate_run, open_evaluation
@@ -181,15 +182,19 @@ def test_before_alone_makes_a_report_that_says_what_is_missing(tmp_path, prepare
     assert "before fine-tuning has been evaluated so far" in Page(report.html.read_text()).text
 
 
+def backend(loaded):
+    return Transformers(loaded, 6, 4)
+
+
 def test_a_model_is_evaluated_before_and_after_and_reported_from_disk(
     tmp_path, prepared, config, model, checkpoint, load
 ):
     folder = tmp_path / "evaluation"
     config = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"limit": 8, "examples": 4})})
-    before = evaluate_run(prepared, config, "base", model, folder)
+    before = evaluate_run(prepared, config, "base", backend(model), folder)
     other = load(checkpoint)
     other.model.generation_config.eos_token_id = list(range(len(other.processor.tokenizer)))
-    after = evaluate_run(prepared, config, "tuned", other, folder)
+    after = evaluate_run(prepared, config, "tuned", backend(other), folder)
 
     report = build_report(tmp_path, prepared, config)
 
@@ -212,11 +217,11 @@ def test_models_asked_about_different_numbers_of_items_are_compared_on_the_commo
         return config.model_copy(update={"evaluate": options})
 
     folder = tmp_path / "evaluation"
-    evaluate_run(prepared, limited(8), "base", model, folder)
-    evaluate_run(prepared, limited(4), "tuned", model, folder)
+    evaluate_run(prepared, limited(8), "base", backend(model), folder)
+    evaluate_run(prepared, limited(4), "tuned", backend(model), folder)
     assert {row.n for row in build_report(tmp_path, prepared, limited(4)).rows} == {1}
 
-    evaluate_run(prepared, limited(4, "validation"), "tuned", model, folder)
+    evaluate_run(prepared, limited(4, "validation"), "tuned", backend(model), folder)
     with pytest.raises(DataError, match="different items"):
         build_report(tmp_path, prepared, limited(4))
 
@@ -224,7 +229,7 @@ def test_models_asked_about_different_numbers_of_items_are_compared_on_the_commo
 def test_a_limit_asks_so_many_and_an_unfit_evaluation_is_refused(tmp_path, prepared, config, model):
     few = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"limit": 6})})
     folder = tmp_path / "evaluation"
-    assert len(evaluate_run(prepared, few, "base", model, folder).scored) == 6
+    assert len(evaluate_run(prepared, few, "base", backend(model), folder).scored) == 6
     assert open_evaluation(folder / "tuned", prepared) is None
 
     moved = replace(prepared, folder=shutil.copytree(prepared.folder, tmp_path / "other"))

@@ -12,7 +12,8 @@ import torch
 from tests.train.runs import STEPS, equal, five_steps, interrupted, logged, steps
 
 from medft_bm.core.errors import ConfigError, MedftError
-from medft_bm.evaluate.generate import ask
+from medft_bm.evaluate.backends.transformers import Transformers
+from medft_bm.evaluate.questions import question_of
 from medft_bm.models.base import Loaded
 from medft_bm.train.resume import find_start
 from medft_bm.train.run import train_model
@@ -97,7 +98,8 @@ def test_asking_the_model_while_it_trains_changes_nothing(whole, rows, family, s
 
     def judge(model, processor, step):
         torch.rand(7)
-        asked.append((step, len(ask(Loaded(model, processor), rows.items("validation"), 3))))
+        backend = Transformers(Loaded(model, processor), 3, 8)
+        asked.append((step, len(backend.ask([question_of(item) for item in rows.items("validation")]))))
         return {"skill": 0.0}
 
     config = settings(tmp_path / "run", eval_steps=1, gradient_checkpointing=True)

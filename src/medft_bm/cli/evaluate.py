@@ -58,11 +58,15 @@ def run(args: argparse.Namespace) -> int:
     if weights is not None:
         require_unseen(prepared, config.run.folder, config.evaluate.split)
 
+    from medft_bm.evaluate.backends.transformers import Transformers
     from medft_bm.evaluate.report import build_report
     from medft_bm.evaluate.run import evaluate_run
 
     model = load_weights(config, family, args.model, weights)
-    evaluate_run(prepared, config, "base" if args.model == "base" else "tuned", model, config.run.folder / "evaluation")
+    backend = Transformers(model, config.evaluate.max_new_tokens, config.evaluate.batch)
+    evaluate_run(
+        prepared, config, "base" if args.model == "base" else "tuned", backend, config.run.folder / "evaluation"
+    )
     report = build_report(config.run.folder, prepared, config, date=datetime.date.today().isoformat())
     if args.json:
         print(report.html.with_suffix(".json").read_text(encoding="utf-8"), end="")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from medft_bm.evaluate.sampling import share_out
 from medft_bm.evaluate.score import Scored
-from medft_bm.prepare.dataset import Item
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,29 +30,6 @@ class Case:
         names = {self.of: "worst", (self.of + 1) // 2: "median", 1: "best"}
         place = f"rank {self.rank} of {self.of}"
         return f"{names[self.rank]}, {place}" if self.rank in names and self.of > 1 else place
-
-
-def select_items(items: Sequence[Item], limit: int | None) -> list[Item]:
-    """At most ``limit`` items, about equally many of every part, by the hash of their uid; in their own order."""
-    if limit is None or limit >= len(items):
-        return list(items)
-    parts: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for index, item in enumerate(items):
-        parts[item.part].append((hashlib.sha256(item.uid.encode()).hexdigest(), index))
-    shares = share_out(limit, {part: len(members) for part, members in parts.items()})
-    chosen = [index for part, members in parts.items() for _, index in sorted(members)[: shares[part]]]
-    return [items[index] for index in sorted(chosen)]
-
-
-def share_out(total: int, sizes: Mapping[int, int]) -> dict[int, int]:
-    """Give every part the same number, up to its size, and what it cannot take to the others."""
-    shares = dict.fromkeys(sizes, 0)
-    while total > 0 and any(shares[part] < size for part, size in sizes.items()):
-        for part, size in sorted(sizes.items()):
-            if total > 0 and shares[part] < size:
-                shares[part] += 1
-                total -= 1
-    return shares
 
 
 def choose_cases(scored: Sequence[Scored], count: int) -> dict[int, list[Case]]:

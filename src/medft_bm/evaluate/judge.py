@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from typing import Any, TypeAlias
 from medft_bm.config.schema import Evaluate
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric, Score
-from medft_bm.evaluate.cases import share_out
-from medft_bm.evaluate.generate import ask
+from medft_bm.evaluate.backends.transformers import Transformers
+from medft_bm.evaluate.questions import question_of
 from medft_bm.evaluate.replies import Reply
+from medft_bm.evaluate.sampling import spread
 from medft_bm.evaluate.score import Scored, baseline_replies, score_replies
 from medft_bm.models.base import Loaded
 from medft_bm.prepare.dataset import Item, Prepared
@@ -104,7 +104,8 @@ class Judge:
 
         mine = [self.items[index] for index in turns(len(self.items), state.process_index, state.num_processes)]
         groups = [mine[start : start + self.batch] for start in range(0, len(mine), self.batch)]
-        replies = [reply for group in groups for reply in ask(loaded, group, self.max_new_tokens)]
+        backend = Transformers(loaded, self.max_new_tokens, self.batch)
+        replies = [reply for group in groups for reply in backend.ask([question_of(item) for item in group])]
         said = {reply.uid: reply for reply in gather_object(replies)}
         return [said[item.uid] for item in self.items]
 
@@ -128,25 +129,6 @@ def turns(count: int, process: int, processes: int) -> list[int]:
     Where weights are sharded every forward pass is a joint one, and a process that was done would keep all waiting.
     """
     return [index % count for index in range(process, count + process, processes)]
-
-
-def spread(rows: Any, count: int) -> list[int]:
-    """At most ``count`` rows, about equally many of every part, of as many subjects as there are; by hashes.
-
-    Args:
-        rows: a table with the columns ``uid``, ``part`` and ``subject``.
-        count: how many.
-    """
-    seen: dict[tuple[int, str], int] = defaultdict(int)
-    parts: dict[int, list[tuple[int, str, int]]] = defaultdict(list)
-    columns = zip(rows["uid"], rows["part"], rows["subject"], strict=True)
-    hashed = sorted((hashlib.sha256(uid.encode()).hexdigest(), index, part, subject)
-                    for index, (uid, part, subject) in enumerate(columns))  # fmt: skip
-    for digest, index, part, subject in hashed:
-        parts[part].append((seen[part, subject], digest, index))
-        seen[part, subject] += 1
-    shares = share_out(count, {part: len(members) for part, members in parts.items()})
-    return sorted(index for part, members in parts.items() for *_, index in sorted(members)[: shares[part]])
 
 
 def by_part(scored: Sequence[Scored]) -> dict[int, list[Scored]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,17 +20,14 @@ class Reply:
         text: as decoded, without special tokens.
         tokens: how many the model produced, its end of turn included.
         finished: whether it ended its turn within the budget.
+        probabilities: of every candidate of a closed set, which sum to 1; ``None`` when they were not asked for.
     """
 
     uid: str
     text: str
     tokens: int
     finished: bool
-
-
-def prompt_digest(prompt: str) -> str:
-    """16 hex digits of a prompt: a reply to another wording of the question is no reply to this one."""
-    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+    probabilities: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class ReplyFile:
         return self.folder / "replies.meta.json"
 
     def open(self) -> dict[tuple[str, str], Reply]:
-        """Replies of an earlier run with the same settings, by uid and prompt digest; others are removed.
+        """Replies of an earlier run with the same settings, by uid and digest of the question; others are removed.
 
         A last line without its end was cut off by an interruption and is removed from the file too.
 
@@ -79,13 +75,13 @@ class ReplyFile:
         # Not splitlines: it also splits at separators that JSON leaves inside a string.
         lines = complete.decode().split("\n")[:-1]
         rows = (self._row(number, line) for number, line in enumerate(lines, start=1))
-        return {(reply.uid, prompt): reply for reply, prompt in rows}
+        return {(reply.uid, digest): reply for reply, digest in rows}
 
-    def add(self, replies: Sequence[Reply], prompts: Sequence[str]) -> None:
-        """Append the replies to these prompts in one write, so that an interruption cuts at most the last line."""
+    def add(self, replies: Sequence[Reply], digests: Sequence[str]) -> None:
+        """Append the replies to these questions in one write, so that an interruption cuts at most the last line."""
         rows = (
-            json.dumps({**asdict(reply), "prompt": prompt_digest(prompt)}, ensure_ascii=False)
-            for reply, prompt in zip(replies, prompts, strict=True)
+            json.dumps({**asdict(reply), "question": digest}, ensure_ascii=False)
+            for reply, digest in zip(replies, digests, strict=True)
         )
         with self.path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{row}\n" for row in rows))
@@ -99,7 +95,8 @@ class ReplyFile:
     def _row(self, number: int, line: str) -> tuple[Reply, str]:
         try:
             row = json.loads(line)
-            return Reply(row["uid"], row["text"], int(row["tokens"]), bool(row["finished"])), row["prompt"]
+            said = None if row["probabilities"] is None else tuple(map(float, row["probabilities"]))
+            return Reply(row["uid"], row["text"], int(row["tokens"]), bool(row["finished"]), said), row["question"]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"line {number} is not a reply: {line[:80]!r}",

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from medft_bm import __version__
 from medft_bm.config.schema import Config, Evaluate
 from medft_bm.core.errors import DataError
-from medft_bm.evaluate.cases import select_items
-from medft_bm.evaluate.fingerprint import model_fingerprint
+from medft_bm.evaluate.backends.base import Backend
+from medft_bm.evaluate.compare import Who
 from medft_bm.evaluate.generate import generate_replies
-from medft_bm.evaluate.replies import Reply, ReplyFile, prompt_digest, write_text
+from medft_bm.evaluate.questions import question_of
+from medft_bm.evaluate.replies import Reply, ReplyFile, write_text
+from medft_bm.evaluate.sampling import spread
 from medft_bm.evaluate.score import Scored, Summary, baseline_replies, score_replies, summarise
-from medft_bm.models.base import Loaded
 from medft_bm.prepare.dataset import Item, Prepared
 
 log = logging.getLogger(__name__)
@@ -41,16 +42,14 @@ class Evaluation:
     about: dict[str, Any]
 
 
-def evaluate_run(
-    prepared: Prepared, config: Config, which: Literal["base", "tuned"], loaded: Loaded, out: Path
-) -> Evaluation:
+def evaluate_run(prepared: Prepared, config: Config, which: Who, backend: Backend, out: Path) -> Evaluation:
     """Ask, score, and write ``replies.jsonl`` and ``scores.json`` into ``out/<which>``.
 
     Args:
         prepared: made for this model's family.
         config: what to ask (``evaluate``) and what the model is called.
         which: the model before or after fine-tuning.
-        loaded: the model on its device.
+        backend: who is asked.
         out: folder of all evaluations of a run.
 
     Raises:
@@ -60,22 +59,15 @@ def evaluate_run(
     items = _asked(prepared, options)
     # Scores of replies that are about to be replaced must not outlive them.
     (out / which / "scores.json").unlink(missing_ok=True)
-    weights = model_fingerprint(loaded)
     start = time.monotonic()
-    replies = generate_replies(
-        loaded,
-        items,
-        batch=options.batch,
-        max_new_tokens=options.max_new_tokens,
-        out=out / which,
-        fingerprint=f"{weights}-{loaded.model.dtype}-{prepared.folder.name}",
-    )
+    questions = [question_of(item) for item in items]
+    replies = generate_replies(backend, questions, out=out / which, data=prepared.folder.name)
     about = {
-        "model": weights,
         "data": prepared.folder.name,
         "split": options.split,
         "seconds": round(time.monotonic() - start, 1),
-        **_machine(loaded),
+        "versions": versions(),
+        **backend.about(),
     }
     scored = score_replies(items, replies)
     _write_scores(out / which, scored, config, about, [part.name for part in prepared.parts])
@@ -88,11 +80,13 @@ def _asked(prepared: Prepared, options: Evaluate) -> list[Item]:
         raise DataError(
             f"the {options.split} split is empty", where="evaluate.split", fix="raise data.split or data.limit"
         )
-    if options.limit is not None and options.limit > len(items):
+    if options.limit is None or options.limit == len(items):
+        return list(items)
+    if options.limit > len(items):
         log.info(
             "evaluate.limit is %d and the %s split has %d samples; using all", options.limit, options.split, len(items)
         )
-    return select_items(items, options.limit)
+    return [items[index] for index in spread(items.rows, options.limit)]
 
 
 def open_evaluation(folder: Path, prepared: Prepared) -> Evaluation | None:
@@ -114,7 +108,7 @@ def open_evaluation(folder: Path, prepared: Prepared) -> Evaluation | None:
         raise DataError("the evaluation is of another prepared dataset", where=str(folder), fix=_AGAIN)
     items = [item for item in prepared.items(about["split"]) if item.uid in uids]
     known = ReplyFile(folder, meta).open()
-    keys = [(item.uid, prompt_digest(item.prompt_text)) for item in items]
+    keys = [(item.uid, question_of(item).digest) for item in items]
     if len(items) != len(uids) or any(key not in known for key in keys):
         raise DataError("replies are missing", where=str(folder), fix=_AGAIN)
     return Evaluation(score_replies(items, [known[key] for key in keys]), about)
@@ -125,11 +119,11 @@ def open_baseline(folder: Path, prepared: Prepared, items: Sequence[Item]) -> Ev
     settings = {"data": prepared.folder.name, "medft_bm": __version__}
     file = ReplyFile(folder, settings)
     known = file.open()
-    keys = [(item.uid, prompt_digest(item.prompt_text)) for item in items]
+    keys = [(item.uid, question_of(item).digest) for item in items]
     if any(key not in known for key in keys):
         file.path.unlink(missing_ok=True)
         replies: list[Reply] = baseline_replies(prepared.items("train"), items)
-        file.add(replies, [item.prompt_text for item in items])
+        file.add(replies, [digest for _, digest in keys])
         known = dict(zip(keys, replies, strict=True))
     return Evaluation(score_replies(items, [known[key] for key in keys]), {})
 
@@ -187,14 +181,6 @@ def _write_scores(
         ],
     }
     write_text(folder / "scores.json", json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _machine(loaded: Loaded) -> dict[str, Any]:
-    import torch
-
-    device = loaded.model.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
-    return {"dtype": str(loaded.model.dtype).removeprefix("torch."), "device": name, "versions": versions()}
 
 
 _AGAIN = "evaluate the model again: medft evaluate CONFIG.yaml"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from medft_bm.core.geometry import Points
 from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View, stable_uid
+from medft_bm.metrics.statistic import Statistic
 
 Guess: TypeAlias = Callable[[Sample, View], str]
 """A trivial baseline: the reply it would give."""
@@ -77,6 +78,46 @@ class Movable(Protocol):
         Returns:
             ``None`` when the truth cannot follow this motion, or is no longer whole in the image.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question with its answer, as a metric over all of them sees it.
+
+    Attributes:
+        sample: the question, with its truth.
+        score: what the reply is worth; its ``values`` are ``None`` when no answer was found.
+        probabilities: of every class of a closed set, in the order of the sample's classes; ``None`` when the model
+            was not asked for them.
+    """
+
+    sample: Sample
+    score: Score
+    probabilities: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A metric that is no mean over samples.
+
+    Attributes:
+        metric: name, unit and direction; ``unscored`` says nothing here.
+        row: what one sample contributes, always as many numbers; ``None`` leaves it out.
+        statistic: the metric, from the rows of all samples.
+    """
+
+    metric: Metric
+    row: Callable[[Answered], Sequence[float] | None]
+    statistic: Statistic
+
+
+@runtime_checkable
+class Pools(Protocol):
+    """A task with metrics that need all samples of a part at once, such as a median or an area under a curve."""
+
+    def pooled(self, samples: Sequence[Sample]) -> tuple[Pooled, ...]:
+        """The metrics, for these samples of one part of a mix."""
         ...
 
 

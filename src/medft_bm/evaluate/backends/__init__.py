@@ -1,0 +1,1 @@
+"""Whatever can be asked: a model in this process, or one behind a server."""
