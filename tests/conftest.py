@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import locale
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
@@ -17,6 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # A busy machine is no failure: nothing here is judged by the clock.
 hypothesis.settings.register_profile("medft", deadline=None)
 hypothesis.settings.load_profile("medft")
+
+
+@pytest.fixture(autouse=True)
+def _same_locale() -> Iterator[None]:
+    """SimpleITK's writer of DICOM files, which some tests use, leaves the process in the C locale."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +41,40 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The Chromium of this machine, without a window; Playwright drives it."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    # Not for the session: while it runs, no other test of this process can start an event loop.
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def browse(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a file as a user does; the test fails on any word on the console, error or request to anywhere."""
+    pages, problems = [], []
+
+    def opened(path: Path, **how: Any) -> Any:
+        page = browser.new_page(**how)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda asked: problems.append(asked.url) if path.as_uri() not in asked.url else None)
+        page.goto(path.as_uri())
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert [problem for problem in problems if not problem.startswith("data:image/")] == []
 
 
 class Outcome(NamedTuple):

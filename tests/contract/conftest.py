@@ -16,6 +16,7 @@ import pytest
 import SimpleITK
 import yaml
 from PIL import Image
+from tests.contract.asked import CASES, Asked, asked_of
 from tests.sources.medvision_plans import box_slices, case_of, stored, task_of, write_plan
 
 PIXDIM = 80
@@ -197,3 +198,8 @@ def refused(done: Any, code: int, *said: str) -> None:
     assert [message.count(f"\n  {label}: ") for label in ("where", "fix")] == [0 if listed else 1, 1], message
     for words in said:
         assert words in message, message
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}{case[1] or ''}")
+def asked(request) -> Asked:
+    return asked_of(*request.param)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from medft_bm.config.schema import Config
+from medft_bm.evaluate.replies import Reply
+from medft_bm.evaluate.report.build import write_report
+from medft_bm.evaluate.run import Evaluation
+from medft_bm.evaluate.score import baseline_replies, score_replies
 from medft_bm.models import load_model_family
 from medft_bm.models.base import Loaded
 from medft_bm.models.tiny import build_tiny
 from medft_bm.prepare.dataset import Prepared, prepare_dataset
 
+HOSTILE = '<script>alert("x")</script> & \N{SNOWMAN} {{ 7 * 7 }} | `x`'
 TEXTS = ["This is an image. Where is the box? [0.123, 0.456, 0.789, 0.5] 12.3 mm 45.6 degrees"]
 
 
@@ -84,3 +89,44 @@ def load():
 @pytest.fixture(scope="session")
 def model(checkpoint, load) -> Loaded:
     return load(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    return HOSTILE
+
+
+def replies_of(items, texts):
+    """With probabilities where the answer is one of several: of the true class 0.9, or 0.3 when nothing can be read."""
+    replies = []
+    for item, text in zip(items, texts, strict=True):
+        truth = item.sample.truth
+        if "class_id" in truth:
+            likely = 0.9 if text == item.answer_text else 0.3
+            rest = (1 - likely) / (len(truth["classes"]) - 1)
+            said = tuple(likely if k == truth["class_id"] else rest for k in range(len(truth["classes"])))
+            replies.append(Reply(item.uid, text, 4, True, said))
+        else:
+            replies.append(Reply(item.uid, text, 4, True))
+    return replies
+
+
+@pytest.fixture(scope="session")
+def evaluations(prepared, items):
+    """Before: nonsense, hostile and some right answers; after: nearly all right."""
+    train = list(prepared.items("train"))
+    before = [item.answer_text if k % 5 == 0 else HOSTILE for k, item in enumerate(items)]
+    after = ["" if k % 9 == 8 else item.answer_text for k, item in enumerate(items)]
+    about = {"model": "0123", "dtype": "float32", "device": "cpu", "split": "test", "seconds": 1.5, "versions": {}}
+    about["data"] = prepared.folder.name
+    return {
+        "baseline": Evaluation(score_replies(items, baseline_replies(train, items)), {}),
+        "base": Evaluation(score_replies(items, replies_of(items, before)), about),
+        "tuned": Evaluation(score_replies(items, replies_of(items, after)), about),
+    }
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory, prepared, config, evaluations):
+    """The report of those evaluations."""
+    return write_report(tmp_path_factory.mktemp("run"), prepared, config, evaluations, date="3 May 2031")

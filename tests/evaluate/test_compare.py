@@ -2,12 +2,22 @@ import pytest
 
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric
-from medft_bm.evaluate.charts import chart
 from medft_bm.evaluate.compare import Row, compare
 from medft_bm.evaluate.replies import Reply
+from medft_bm.evaluate.report.charts import chart
+from medft_bm.evaluate.report.words import (
+    DEMO_NOTE,
+    change_bounds,
+    label,
+    markdown_table,
+    number,
+    outcome,
+    percent,
+    text_table,
+)
 from medft_bm.evaluate.score import Result, score_replies
-from medft_bm.evaluate.words import change_bounds, label, markdown_table, number, outcome, percent, text_table
 from medft_bm.metrics.aggregate import Interval
+from medft_bm.metrics.paired import holm
 
 NAMES = [f"part {k}" for k in range(5)]
 
@@ -40,6 +50,57 @@ def test_the_change_is_taken_on_items_that_have_a_value_before_and_after(items):
     assert headline.value("tuned") > 5
     assert [one.headline for one in rows] == [True] + [False] * (len(rows) - 1)
     assert {one.n for one in rows} == {len(part)}
+
+
+def test_the_change_is_tested_on_complete_pairs_and_headlines_are_adjusted_together(items):
+    silent = next(item.uid for item in items if item.part == 3)
+
+    def poor(item):
+        if item.part == 3:
+            return "" if item.uid == silent else off_by(9)(item)
+        return "1, 1" if item.part == 2 else ""
+
+    after = answered(items, lambda item: item.answer_text)
+    found = compare({"base": answered(items, poor), "tuned": after}, NAMES, resamples=200, seed=0)
+
+    rows = {row.part: row for row in found if row.headline}
+    distance, classes = rows["part 3"], rows["part 0"]
+    assert distance.paired.unpaired == 1
+    assert distance.paired.n == distance.n - 1
+    assert distance.paired.test == "Wilcoxon on patient means"
+    assert classes.paired.test == "clustered McNemar"
+    assert classes.paired.unpaired == 0  # an unreadable reply counts as 0 there
+    assert distance.change == distance.paired.difference
+    # Right instead of wrong in every patient: only one of all ways to flip them, and its mirror, goes as far.
+    assert classes.paired.p == 2 / 2**classes.paired.subjects
+    assert [row.paired.adjusted_p for row in rows.values()] == holm([row.paired.p for row in rows.values()])
+    assert classes.paired.adjusted_p > classes.paired.p
+
+
+def test_metrics_without_differences_have_no_test_and_only_headlines_are_adjusted(items):
+    rows = compare({who: answered(items, lambda item: item.answer_text) for who in ("base", "tuned")}, NAMES,
+                   resamples=100, seed=0)  # fmt: skip
+
+    pooled = [row for row in rows if row.metric.name in ("balanced_accuracy", "median_absolute_error")]
+    others = [row for row in rows if row.paired and not row.headline]
+    assert len(pooled) == 3
+    assert all(row.paired is row.change is row.detectable is None for row in pooled)
+    assert others
+    assert all(row.paired.adjusted_p is None for row in others)
+    assert {row.paired.p for row in others} == {1.0}
+
+
+def test_a_detectable_change_needs_two_models_and_a_spread(items):
+    part = [item for item in items if item.part == 3]
+    wrong = {item.uid: 3 + 2 * (k % 3) for k, item in enumerate(part)}
+    before = answered(part, lambda item: off_by(wrong[item.uid])(item))
+    after = answered(part, lambda item: item.answer_text)
+
+    both = compare({"base": before, "tuned": after}, NAMES, resamples=100, seed=0)[0]
+    alone = compare({"tuned": after}, NAMES, resamples=100, seed=0)[0]
+
+    assert both.detectable > 0
+    assert alone.detectable is alone.paired is None
 
 
 def test_better_means_less_for_an_error_and_more_for_a_ratio():
@@ -92,7 +153,7 @@ def test_a_label_says_unit_and_direction():
 
 
 def test_the_terminal_table_aligns_its_columns_and_leaves_missing_cells_open():
-    table = text_table([row(baseline=Interval(7.5, 6, 9), tuned=Interval(3.25, 2, 4))], demo=True)
+    table = text_table([row(baseline=Interval(7.5, 6, 9), tuned=Interval(3.25, 2, 4))], notes=[DEMO_NOTE])
 
     note, head, rule, values, bounds, *_ = table.split("\n")
     assert "no" in note.lower()

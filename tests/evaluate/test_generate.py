@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from medft_bm.core.errors import DataError
+from medft_bm.core.errors import DataError, MedftError
+from medft_bm.evaluate.backends.base import BatchError
 from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.fingerprint import model_fingerprint
 from medft_bm.evaluate.generate import generate_replies
@@ -96,8 +97,8 @@ def test_an_interrupted_run_keeps_whole_lines_and_generates_the_rest(model, few,
 
     again = ask(model, few, tmp_path)
 
-    assert again[0].text == "kept\u2028from \n before"
-    assert again[1:] == whole[1:]
+    assert {one.uid: one.text for one in again} == {one.uid: one.text for one in whole} | {first["uid"]: first["text"]}
+    assert [one.uid for one in again] == [item.uid for item in few]
     assert len(path.read_bytes().split(b"\n")) == len(few) + 1
 
 
@@ -124,6 +125,85 @@ def test_replies_of_other_weights_at_the_same_place_are_never_reused(checkpoint,
         next(p for name, p in model.model.named_parameters() if "q_proj" in name)[3, 5] += 0.01
 
     assert Transformers(model, 6, 4).identity() != asked
+
+
+def test_what_several_killed_processes_left_is_taken_over_by_any_number(model, few, tmp_path, caplog):
+    whole = ask(model, few, tmp_path)
+    path = tmp_path / "replies.jsonl"
+    lines = [f"{json.dumps(json.loads(line) | {'text': f'kept {number}'})}\n"
+             for number, line in enumerate(path.read_text().splitlines())]  # fmt: skip
+    path.write_text(lines[0] + lines[1][:30])
+    (tmp_path / "replies-of-1.jsonl").write_text(lines[2])
+    (tmp_path / "replies-of-12.jsonl").write_text(lines[3] + lines[2] + lines[4][:-1])
+
+    with caplog.at_level("INFO", logger="medft_bm"):
+        again = ask(model, few, tmp_path)
+
+    assert sorted(one.text for one in again if one.text.startswith("kept")) == ["kept 0", "kept 2", "kept 3"]
+    assert [one for one in again if not one.text.startswith("kept")] == [
+        one for one, kept in zip(whole, again, strict=True) if not kept.text.startswith("kept")
+    ]
+    assert f"3 of {len(few)} replies are there already" in caplog.messages
+    assert [one.name for one in sorted(tmp_path.glob("*.jsonl"))] == ["replies.jsonl"]
+    assert ask(model, few, tmp_path) == again
+
+
+def test_replies_of_other_processes_to_another_model_are_not_taken_over(model, few, tmp_path):
+    ask(model, few, tmp_path)
+    (tmp_path / "replies.jsonl").rename(tmp_path / "replies-of-1.jsonl")
+    meta = json.loads((tmp_path / "replies.meta.json").read_text())
+    (tmp_path / "replies.meta.json").write_text(json.dumps(meta | {"max_new_tokens": 99}))
+    foreign = (tmp_path / "replies-of-1.jsonl").read_text().replace('"text": "', '"text": "foreign ')
+    (tmp_path / "replies-of-1.jsonl").write_text(foreign)
+
+    assert not [one for one in ask(model, few, tmp_path) if one.text.startswith("foreign")]
+
+
+def test_long_questions_are_asked_first_and_like_ones_together(few, tmp_path):
+    asked: list[list[int]] = []
+
+    class Listening:
+        batch = 2
+
+        def identity(self):
+            return {}
+
+        def ask(self, questions):
+            asked.append([one.image_tokens + len(one.prompt) // 4 for one in questions])
+            return [Reply(one.uid, one.uid, 1, True) for one in questions]
+
+        def about(self):
+            return {}
+
+    questions = [question_of(item) for item in few]
+    replies = generate_replies(Listening(), questions, out=tmp_path, data="data-1")
+
+    assert [reply.uid for reply in replies] == [one.uid for one in questions]
+    lengths = [length for batch in asked for length in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(set(lengths)) > 2
+
+
+def test_a_batch_that_was_answered_in_part_is_kept_in_part(few, tmp_path):
+    class Failing:
+        batch = 4
+
+        def identity(self):
+            return {}
+
+        def ask(self, questions):
+            raise BatchError({2: Reply(questions[2].uid, "saved", 1, True)}, MedftError("the server is gone"))
+
+        def about(self):
+            return {}
+
+    questions = [question_of(item) for item in few]
+    with pytest.raises(MedftError, match="the server is gone"):
+        generate_replies(Failing(), questions, out=tmp_path, data="data-1")
+
+    kept = ReplyFile(tmp_path, {"data": "data-1"}).open()
+    assert [reply.text for reply in kept.values()] == ["saved"]
+    assert set(kept) <= {(one.uid, one.digest) for one in questions}
 
 
 def test_a_reply_to_another_wording_is_asked_again(model, few, tmp_path):
@@ -156,6 +236,19 @@ def test_a_fingerprint_follows_the_content_and_not_the_place(checkpoint, model, 
     with torch.no_grad():
         next(p for name, p in copy.model.named_parameters() if "q_proj" in name)[3, 5] += 0.01
     assert model_fingerprint(copy) != model_fingerprint(model)
+
+
+def test_a_fingerprint_follows_the_adapter(checkpoint, model, load):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    other = load(checkpoint)
+    adapted = Loaded(get_peft_model(other.model, LoraConfig(r=2, target_modules=["q_proj"])), other.processor)
+    before = model_fingerprint(adapted)
+    assert before != model_fingerprint(model)
+    with torch.no_grad():
+        next(p for name, p in adapted.model.named_parameters() if "lora_B" in name)[0, 1] += 0.01
+    assert model_fingerprint(adapted) != before
 
 
 def test_a_fingerprint_follows_the_chat_template(checkpoint, model, load):

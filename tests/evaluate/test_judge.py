@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from medft_bm.config.schema import Limits
-from medft_bm.evaluate.judge import Judge, by_part, skill, turns
+from medft_bm.evaluate.judge import Judge, skill, turns
 from medft_bm.evaluate.replies import Reply
-from medft_bm.evaluate.score import score_replies
+from medft_bm.evaluate.score import by_part, score_replies
 from medft_bm.models import load_model_family
 from medft_bm.prepare.dataset import prepare_dataset
 

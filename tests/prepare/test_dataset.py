@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,14 @@ def test_questions_about_one_slice_share_one_picture(prepared):
     rows = [row for split in SPLITS for row in prepared.rows(split)["image"]]
     assert len(prepared.images) == len(set(rows)) < len(rows)
     assert sorted(set(rows)) == list(range(len(prepared.images)))
+
+
+def test_items_read_all_at_once_are_those_read_one_by_one(prepared):
+    items = prepared.items("train")
+    backwards = replace(items, rows=items.rows.select(range(len(items) - 1, -1, -1)))
+
+    assert list(items) == [items[place] for place in range(len(items))]
+    assert list(backwards) == list(items)[::-1]
 
 
 def test_an_item_carries_the_picture_it_asks_about(prepared):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from medft_bm.core.geometry import Box, PixelMap, Size, Spacing
 from medft_bm.core.records import AxesLabel, BoxLabel, Landmarks, Record, Stated
 from medft_bm.core.types import ImageRef, View
 from medft_bm.tasks import load_task
-from medft_bm.tasks.medvision import last_numbers
 
 PRESET = {"preset": "medvision-v1.0.0"}
 SIZE, SPACING = Size(40, 60), Spacing(y=0.5, x=2.0)
@@ -60,19 +57,3 @@ def test_one_decimal_for_a_distance_with_its_name_and_for_an_angle():
 def test_axes_said_in_the_wrong_order_are_wrong_as_published():
     task, sample = asked("lesion_size", AxesLabel("tumour", 20.0, 10.0))
     assert task.score(sample, VIEW, "10, 20").values["absolute_error"] == 10
-
-
-@pytest.mark.parametrize(
-    ("reply", "count", "expected"),
-    [
-        ("x1=0.1, y1=0.2, x2=0.3, y2=0.4", 4, [2, 0.3, 2, 0.4]),
-        ("[.1, .2, .3, .4]", 4, [1, 2, 3, 4]),
-        ("1.2e-3", 1, [-3]),
-        ("10-20", 2, [10, -20]),
-        ("1,234.5", 1, [234.5]),
-        ("20.1, 10.2 (area 413 mm^2)", 2, [413, 2]),
-        ("about 12", 2, None),
-    ],
-)
-def test_the_last_numbers_of_a_reply_count_whatever_they_stand_for(reply, count, expected):
-    assert last_numbers(reply, count) == expected

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.core.geometry import PixelMap, Size, Spacing
-from medft_bm.core.records import ClassLabel, Landmarks, Record, Region
+from medft_bm.core.records import AxesLabel, ClassLabel, Landmarks, Record, Region
 from medft_bm.core.types import ImageRef, View
 from medft_bm.tasks import load_task
 
@@ -83,6 +86,45 @@ def test_iou_is_computed_by_hand():
     assert score.predicted == pytest.approx([8, 6, 16, 36])
 
 
+def test_every_number_about_a_box_is_computed_by_hand():
+    task = load_task("detection")
+    sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))
+    score = task.score(sample, view(), "[0.1, 0.1, 0.5, 0.4]")  # rows 4..16, columns 6..30: 8 x 24 shared
+    union = 8 * 30 + 12 * 24 - 8 * 24
+    assert score.values == pytest.approx(
+        {
+            "iou": 192 / union,  # 0.571
+            "iou_over_0.5": 1,
+            "iou_over_0.75": 0,
+            "iou_over_0.5_to_0.95": 0.2,  # 0.5 and 0.55
+            "dice": 2 * 192 / (240 + 288),
+            "precision": 192 / 288,
+            "recall": 192 / 240,
+            "centre_error": math.hypot(2 * 0.5, 3 * 2.0),
+            "edge_error": (0 + 4 * 0.5 + 0 + 6 * 2.0) / 4,
+        }
+    )
+
+
+def test_boxes_on_an_image_of_unknown_pixel_size_have_no_errors_in_mm():
+    task = load_task("detection")
+    sample = only(task, record(Region("liver", mask((4, 12, 6, 36))), spacing=None))
+    values = task.score(sample, replace(view(), spacing=None), "[0.1, 0.1, 0.5, 0.4]").values
+    assert set(values) == {metric.name for metric in task.metrics if not metric.unit}
+
+
+def test_a_drawn_box_lies_in_the_image_and_may_be_anywhere_in_it():
+    task = load_task("detection")
+    sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))
+    boxes = np.array([task.drawn(sample, np.random.default_rng(seed)).truth["box"] for seed in range(4000)])
+    assert boxes.min() >= 0
+    assert (boxes.max(axis=0) <= [40, 60, 40, 60]).all()
+    assert (boxes[:, 2:] - boxes[:, :2]).mean(axis=0) == pytest.approx([20, 30], rel=0.05)
+    assert boxes.mean(axis=0) == pytest.approx([10, 15, 30, 45], rel=0.05)
+    rest = [40, 60] - (boxes[:, 2:] - boxes[:, :2])
+    assert (boxes[:, :2] / rest).std(axis=0) == pytest.approx([12**-0.5] * 2, rel=0.05)  # as a uniform number's
+
+
 def test_corners_in_any_order_make_the_same_box_but_a_flat_one_makes_none():
     task = load_task("detection")
     sample = only(task, record(Region("liver", mask((4, 12, 6, 36)))))
@@ -126,6 +168,27 @@ def test_axes_said_in_the_wrong_order_are_sorted_before_scoring():
     assert task.score(sample, view(), f"{minor}, {major}").values["absolute_error"] == pytest.approx(0, abs=0.06)
 
 
+def test_each_axis_of_a_lesion_has_an_error_of_its_own():
+    task = load_task("lesion_size")
+    sample = only(task, record(AxesLabel("tumour", 20.0, 10.0)))
+    score = task.score(sample, view(), "26, 9")
+    assert score.values == pytest.approx(
+        {
+            "absolute_error": 3.5,
+            "relative_error": 0.2,  # (0.3 + 0.1) / 2
+            "normalised_error": 3.5 / math.hypot(20, 120),
+            "within_10_percent": 0,
+            "within_20_percent": 0,  # both axes have to be
+            "within_30_percent": 1,
+            "within_2_mm": 0,
+            "within_5_mm": 0,
+            "major_axis_error": 6,
+            "minor_axis_error": 1,
+        }
+    )
+    assert task.measured(sample, score) == {"major axis": (26, 20), "minor axis": (9, 10)}
+
+
 def test_a_lesion_that_determines_no_ellipse_is_left_out_with_a_reason():
     skips = Skips()
     thin = record(Region("tumour", mask((4, 5, 6, 36))))
@@ -146,7 +209,19 @@ def test_a_distance_is_measured_in_mm_on_anisotropic_pixels():
     sample = only(task, record(marks))
     assert task.answer(sample, view()) == "5.0"
     score = task.score(sample, view(), "0.6 cm")
-    assert score.values == pytest.approx({"absolute_error": 1.0, "relative_error": 0.2, "within_20_percent": 1.0})
+    assert score.values == pytest.approx(
+        {
+            "absolute_error": 1.0,
+            "relative_error": 0.2,
+            "normalised_error": 1 / math.hypot(20, 120),  # 40 rows of 0.5 mm, 60 columns of 2 mm
+            "within_10_percent": 0,
+            "within_20_percent": 1,
+            "within_30_percent": 1,
+            "within_2_mm": 1,
+            "within_5_mm": 1,
+        }
+    )
+    assert task.measured(sample, score) == {"distance": (6.0, 5.0)}
 
 
 @pytest.mark.parametrize(("directed", "expected"), [(False, "45.0"), (True, "135.0")])
@@ -157,6 +232,15 @@ def test_an_angle_is_measured_in_mm_space_acute_or_directed_as_the_prompt_says(d
     sample = only(task, record(marks))
     assert task.answer(sample, view()) == expected
     assert ("directed" in task.prompt(sample, view())) == directed
+
+
+def test_an_angle_is_near_within_two_and_five_degrees():
+    task = load_task("angle_distance", {"measure": "angle"})
+    marks = Landmarks({"a": (10, 10), "b": (10, 12), "c": (20, 20), "d": (28, 22)}, angles=((("a", "b"), ("c", "d")),))
+    sample = only(task, record(marks))  # 45 degrees
+    near, far = (task.score(sample, view(), said).values for said in ("43", "50.5"))
+    assert near == pytest.approx({"absolute_error": 2, "within_2_degrees": 1, "within_5_degrees": 1})
+    assert far == pytest.approx({"absolute_error": 5.5, "within_2_degrees": 0, "within_5_degrees": 0})
 
 
 def test_an_angle_outside_the_range_asked_for_is_no_answer():

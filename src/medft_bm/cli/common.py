@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     Verbs: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
-MOVABLE = {"data": {"root", "cache", "workers", "on_error"}, "model": {"dtype", "attention"}}
+MOVABLE: dict[str, Any] = {
+    "data": {"root": True, "cache": True, "on_error": True, "mix": {"__all__": {"terms"}}},
+    "model": {"dtype": True, "attention": True, "terms": True},
+}
 """Keys that may differ between a training and its evaluation: another machine, not another experiment."""
 
 

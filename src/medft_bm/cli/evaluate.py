@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,26 +17,34 @@ from medft_bm.cli.common import (
     load,
     require_same_experiment,
     require_unseen,
+    table,
     write_config,
 )
 from medft_bm.cli.prepare import trained_rows
 from medft_bm.cli.train import was_trained
-from medft_bm.core.errors import ConfigError
+from medft_bm.cli.weights import load_weights, tuned_folder
 
 if TYPE_CHECKING:
     from medft_bm.cli.common import Verbs
     from medft_bm.config.schema import Config
-    from medft_bm.models.base import Loaded, ModelFamily
+    from medft_bm.evaluate.backends.base import Backend
+    from medft_bm.evaluate.compare import Who
+    from medft_bm.evaluate.team import Team
+    from medft_bm.models.base import ModelFamily
+    from medft_bm.prepare.dataset import Prepared
+
+EXAMPLES = """
+medft evaluate runs/demo-medgemma --model merged evaluate.limit=200
+medft evaluate runs/demo-medgemma --model base evaluate.shots=3   # three training samples shown before every question
+accelerate launch --num_processes 4 --multi_gpu -m medft_bm.cli.main evaluate runs/demo-medgemma --model adapter
+"""
+SHOWN = ("value", "low", "high")
+"""What a terminal shows of a metric: its value and its 95 % interval."""
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = add_verb(
-        verbs,
-        "evaluate",
-        "ask a model the held-out questions and compare before and after",
-        "medft evaluate runs/demo-medgemma --model merged evaluate.limit=200",
-    )
+    verb = add_verb(verbs, "evaluate", "ask a model the held-out questions and compare before and after", EXAMPLES)
     add_config(verb)
     verb.add_argument(
         "--model",
@@ -48,58 +59,133 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate one model and rebuild the report from every evaluation of the run."""
     loaded_config = load(args)
-    config = loaded_config.config
+    config, team = loaded_config.config, _team()
     if args.model != "base" or was_trained(config.run.folder):
         require_same_experiment(config)
-    else:
+    elif team.first:
         write_config(loaded_config)
-    weights = None if args.model == "base" else tuned_folder(config, args.model)
+    weights = None
+    if args.model != "base" and config.evaluate.backend == "transformers":
+        weights = tuned_folder(config, args.model)
     prepared, family = trained_rows(config)
-    if weights is not None:
+    if args.model != "base":
         require_unseen(prepared, config.run.folder, config.evaluate.split)
 
-    from medft_bm.evaluate.backends.transformers import Transformers
-    from medft_bm.evaluate.report import build_report
-    from medft_bm.evaluate.run import evaluate_run
-
-    model = load_weights(config, family, args.model, weights)
-    backend = Transformers(model, config.evaluate.max_new_tokens, config.evaluate.batch)
-    evaluate_run(
-        prepared, config, "base" if args.model == "base" else "tuned", backend, config.run.folder / "evaluation"
-    )
-    report = build_report(config.run.folder, prepared, config, date=datetime.date.today().isoformat())
-    if args.json:
-        print(report.html.with_suffix(".json").read_text(encoding="utf-8"), end="")
-    else:
-        print(f"{report.table}\n\n{report.html}")
+    which: Who = "base" if args.model == "base" else "tuned"
+    team.meet()
+    general = general_set(config, family)
+    sets = [prepared] if general is None else [prepared, general]
+    backend = backend_of(config, sets, family, args.model, weights)
+    _ask(config, prepared, general, which, backend, team)
+    if team.first:
+        print(_shown(prepared, general, config, which, as_json=args.json))
+    team.part()
     return 0
 
 
-def tuned_folder(config: Config, which: str) -> Path:
-    """Where the weights after fine-tuning are.
+def _ask(
+    config: Config, prepared: Prepared, general: Prepared | None, which: Who, backend: Backend, team: Team
+) -> None:
+    """The questions of the split, then those of the probes and of the general set."""
+    from medft_bm.evaluate.asking import condition
+    from medft_bm.evaluate.forgetting import FOLDER
+    from medft_bm.evaluate.probing import run_probes
+    from medft_bm.evaluate.run import evaluate_run
+
+    folder = config.run.folder / "evaluation"
+    evaluation = evaluate_run(prepared, config, which, backend, folder, team)
+    if config.evaluate.probes:
+        run_probes(backend, prepared, evaluation, config, folder / condition(which, config.evaluate), team)
+    if general is not None:
+        evaluate_run(general, config, which, backend, folder / FOLDER, team)
+
+
+def general_set(config: Config, family: ModelFamily) -> Prepared | None:
+    """The mix of ``evaluate.general``, prepared for the same model into the same cache; ``None`` when none is named.
 
     Raises:
-        ConfigError: they are not there yet.
+        ConfigError: the file is no mix.
+        DataError: its data cannot be prepared.
     """
-    if config.train.method == "full":
-        which = "model"
-    folder = config.run.folder / which
-    if not folder.is_dir():
-        verb = "merge" if which == "merged" and (config.run.folder / "adapter").is_dir() else "train"
-        raise ConfigError("these weights are not there", where=str(folder), fix=f"`medft {verb}` first")
-    return folder
+    if config.evaluate.general is None:
+        return None
+    from medft_bm.config.load import load_config
+    from medft_bm.prepare.dataset import prepare_dataset
+
+    # What is set for this run, in words or in the environment, is not about that mix.
+    words = [f"model.name={config.model.name}", f"data.cache={config.data.cache}"]
+    return prepare_dataset(load_config(config.evaluate.general, words, environ={}).config.data, family, config.prepare)
 
 
-def load_weights(config: Config, family: ModelFamily, which: str, folder: Path | None) -> Loaded:
-    """The model and its processor on the best device of this machine."""
-    from medft_bm.models.loading import on_device, resolve_dtype, with_adapter
+def backend_of(
+    config: Config, sets: Sequence[Prepared], family: ModelFamily, which: str, weights: Path | None
+) -> Backend:
+    """Whom ``evaluate.backend`` names.
 
-    adapted = which == "adapter" and config.train.method != "full"
-    from_base = folder is None or adapted
-    loaded = family.load(
-        config.model.name if from_base else str(folder),
-        revision=config.model.revision if from_base else None,
-        dtype=resolve_dtype(config.model.dtype),
-        attention=config.model.attention,
+    Args:
+        config: of the run.
+        sets: what is asked about; the fake takes its answers from there.
+        family: of the model.
+        which: ``base``, ``adapter`` or ``merged``.
+        weights: folder of the weights after fine-tuning; ``None`` for those before, and where no weights are loaded.
+
+    Raises:
+        ConfigError: the model cannot be loaded.
+        DependencyError: a package is not installed.
+    """
+    options = config.evaluate
+    if options.backend == "transformers":
+        from medft_bm.evaluate.backends.transformers import Transformers
+
+        return Transformers(load_weights(config, family, which, weights), options.max_new_tokens, options.batch)
+    from medft_bm.cli.server import fake_of, server_of
+
+    return server_of(config) if options.backend == "openai" else fake_of(config, sets)
+
+
+def _team() -> Team:
+    """The processes that ``accelerate launch`` or ``torchrun`` started."""
+    from medft_bm.evaluate.team import Team
+
+    return Team(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def _shown(prepared: Prepared, general: Prepared | None, config: Config, which: Who, *, as_json: bool) -> str:
+    """The report of the run; before there is one, and of an evaluation with examples always, its scores."""
+    from medft_bm.evaluate.asking import condition
+    from medft_bm.evaluate.forgetting import forgetting_rows
+    from medft_bm.evaluate.report.build import build_report
+    from medft_bm.evaluate.run import SCORES
+
+    folder = config.run.folder / "evaluation"
+    scores = folder / condition(which, config.evaluate) / SCORES
+    plain = any((folder / who / SCORES).is_file() for who in ("base", "tuned"))
+    lines = []
+    if config.evaluate.shots:
+        if as_json:
+            return scores.read_text(encoding="utf-8").rstrip()
+        lines += [scores_table(scores), "", str(scores)]
+    if plain:
+        rows = forgetting_rows(config.run.folder, general, config) if general is not None else []
+        today = datetime.date.today().isoformat()
+        report = build_report(config.run.folder, prepared, config, date=today, general=rows)
+        if as_json:
+            return report.html.with_suffix(".json").read_text(encoding="utf-8").rstrip()
+        lines += [*([""] if lines else []), report.table, "", str(report.html)]
+    return "\n".join(lines)
+
+
+def scores_table(path: Path) -> str:
+    """Every metric of every part in a ``scores.json``, with its interval."""
+    parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
+    return table(
+        [
+            {"part": part["part"], "metric": name, "n": found["n"], **{key: _number(found[key]) for key in SHOWN}}
+            for part in parts
+            for name, found in part["metrics"].items()
+        ]
     )
-    return on_device(with_adapter(loaded, folder) if adapted and folder is not None else loaded)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -7,8 +7,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from medft_bm.cli.common import add_config, add_json, add_verb, dumps, load, require_same_experiment
-from medft_bm.cli.evaluate import tuned_folder
 from medft_bm.cli.prepare import trained_rows
+from medft_bm.cli.weights import tuned_folder
 
 if TYPE_CHECKING:
     from medft_bm.cli.common import Verbs

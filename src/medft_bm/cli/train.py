@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from medft_bm.cli.common import Verbs
     from medft_bm.config.schema import Config
     from medft_bm.core.types import Score
+    from medft_bm.hub.training import Opened, PushSaves
+    from medft_bm.models.base import ModelFamily
     from medft_bm.prepare.dataset import Item, Prepared
     from medft_bm.train.stopping import Judge
     from medft_bm.train.trackers import Wall
@@ -70,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     trackers = trackers_for(config)
     made = result_folder(config)
     start = find_start(config)  # what can be refused is refused before hours of preparing
-    if not start.finished:
+    if start.finished:
+        return _printed(made)
+    with _hub(config) as hub:
         prepared, family = prepared_rows(config)
         if start.checkpoint is not None:
             require_same_split(prepared, config.run.folder)
@@ -78,7 +83,14 @@ def run(args: argparse.Namespace) -> int:
             write_config(loaded)
             write_split(prepared, config.run.folder)
         judge = _judge(prepared, config, [tracker for tracker in trackers if tracker.shows])
-        made = train_model(prepared, family, config, judge=judge, trackers=trackers)
+        push = hub and _push(hub, config, prepared, family)
+        made = train_model(prepared, family, config, judge=judge, trackers=[*trackers, *([push] if push else [])])
+        if push:
+            push.finish(made)
+    return _printed(made)
+
+
+def _printed(made: Path) -> int:
     if is_first_process():
         print(made)
     return 0
@@ -87,6 +99,34 @@ def run(args: argparse.Namespace) -> int:
 def was_trained(folder: Path) -> bool:
     """Whether a run folder already holds what a training made."""
     return any((folder / name).exists() for name in TRAINED)
+
+
+@contextmanager
+def _hub(config: Config) -> Iterator[Opened | None]:
+    """The Hub, opened before anything is spent; in the first process alone, and where something is to be sent."""
+    hub = config.hub
+    if not (hub.push_lora or hub.push_merged or hub.push_data):
+        yield None
+        return
+
+    from medft_bm.hub.access import require_online
+    from medft_bm.hub.names import wanted
+    from medft_bm.hub.outgoing import require_terms
+    from medft_bm.hub.training import pushing
+
+    require_online(config, wanted(config))
+    require_terms(config, wanted(config))
+    if not is_first_process():
+        yield None
+        return
+    with pushing(config) as opened:
+        yield opened
+
+
+def _push(hub: Opened, config: Config, prepared: Prepared, family: ModelFamily) -> PushSaves | None:
+    from medft_bm.hub.outgoing import Outgoing
+
+    return hub.begin([Outgoing(config, hub.access.repositories, prepared, family, training=True)])
 
 
 def _judge(prepared: Prepared, config: Config, walls: Sequence[Wall]) -> Judge | None:
@@ -111,8 +151,8 @@ def _judge(prepared: Prepared, config: Config, walls: Sequence[Wall]) -> Judge |
 
 
 def _drawn(item: Item, reply: str, score: Score) -> Image.Image:
-    from medft_bm.evaluate.overlay import draw_case
-    from medft_bm.evaluate.words import EMPTY, with_unit
+    from medft_bm.evaluate.report.overlay import draw_case
+    from medft_bm.evaluate.report.words import EMPTY, with_unit
 
     truth = with_unit(item.answer_text, item.task.unit)
     return draw_case(

@@ -193,8 +193,9 @@ def length_mm(yx: Points, spacing: Spacing) -> float:
     Returns:
         Length in mm; unchanged by any resize as long as points and spacing went through the same :class:`PixelMap`.
     """
-    dy, dx = np.diff(np.asarray(yx, np.float64), axis=0)[0]
-    return float(np.hypot(dy * spacing.y, dx * spacing.x))
+    # As plain numbers: arrays of two points cost several times as much, and millions are measured.
+    (y0, x0), (y1, x1) = yx.tolist() if isinstance(yx, np.ndarray) else yx
+    return float(np.hypot((y1 - y0) * spacing.y, (x1 - x0) * spacing.x))
 
 
 def angle_deg(first: Points, second: Points, spacing: Spacing, *, directed: bool = False) -> float:

@@ -86,10 +86,12 @@ class Stated:
     Attributes:
         value: mm or degrees.
         name: what it is called, where it has a name.
+        key: what the source tells it from the others by, where its tables are grouped so.
     """
 
     value: float
     name: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)

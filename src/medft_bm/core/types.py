@@ -107,14 +107,14 @@ class Metric:
     Attributes:
         name: key in ``Score.values``.
         unit: mm, degree, or empty for a ratio.
-        higher_is_better: direction.
+        higher_is_better: direction; ``None`` where the value nearest to 0 is best, as for a bias.
         unscored: the value that an unreadable reply contributes; ``None`` leaves it out of the mean (an error in mm
             has no honest stand-in), in which case the parse rate must be read beside it.
     """
 
     name: str
     unit: str = ""
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     unscored: float | None = 0.0
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-import numpy as np
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypeVar
 
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric
-from medft_bm.evaluate.score import Result, Scored, Summary, summarise
-from medft_bm.metrics.aggregate import Interval, clustered_bootstrap
+from medft_bm.evaluate.score import Result, Scored, Summary, bounds_of, by_part, summarise
+from medft_bm.metrics.aggregate import Interval
+from medft_bm.metrics.paired import Paired, Pairs, compare_paired, holm
+from medft_bm.metrics.power import detectable
+from medft_bm.tasks.base import Task
 
+T = TypeVar("T")
 Who: TypeAlias = Literal["baseline", "base", "tuned"]
 WHO: tuple[Who, Who, Who] = ("baseline", "base", "tuned")
 TITLES: Mapping[Who, str] = {"baseline": "trivial baseline", "base": "before", "tuned": "after"}
@@ -36,6 +38,9 @@ class Row:
         parse_rates: likewise.
         change: after minus before on the items that have a value in both, patients resampled; ``None`` when there are
             none, or for metrics that are no mean over items.
+        paired: after against before on those items, tested; ``None`` where ``change`` is.
+        detectable: smallest true change that so many patients show with 80 % power, in the metric's unit; ``None``
+            where it cannot be said.
     """
 
     part: str
@@ -47,6 +52,8 @@ class Row:
     results: Mapping[Who, Result]
     parse_rates: Mapping[Who, float]
     change: Interval | None
+    paired: Paired | None = None
+    detectable: float | None = None
 
     def value(self, who: Who) -> float | None:
         """Point estimate; ``None`` when not evaluated or nothing could be scored."""
@@ -58,6 +65,8 @@ class Row:
         after, rival = self.value("tuned"), self.value(other)
         if after is None or rival is None:
             return None
+        if self.metric.higher_is_better is None:
+            return abs(after) < abs(rival)
         return after > rival if self.metric.higher_is_better else after < rival
 
     @property
@@ -69,14 +78,24 @@ class Row:
         return change.low > 0 or change.high < 0
 
 
-def compare(scored: Mapping[Who, Sequence[Scored]], names: Sequence[str], *, resamples: int, seed: int) -> list[Row]:
+def compare(
+    scored: Mapping[Who, Sequence[Scored]],
+    names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+    summaries: Mapping[Who, Sequence[Summary]] | None = None,
+) -> list[Row]:
     """Rows of the table: parts in the order of the mix, the headline metric of each first.
+
+    The p values of the headline rows are adjusted together; those of the other rows stand alone.
 
     Args:
         scored: what everyone answered, on the same items.
         names: of the parts of the mix.
         resamples: draws behind every interval.
         seed: of those draws.
+        summaries: of the same, by :func:`~medft_bm.evaluate.score.summarise`; ``None`` makes them.
 
     Raises:
         DataError: the evaluations are not of the same items.
@@ -86,56 +105,74 @@ def compare(scored: Mapping[Who, Sequence[Scored]], names: Sequence[str], *, res
             "the evaluations are not of the same items: " + ", ".join(f"{who} {len(of)}" for who, of in scored.items()),
             fix="evaluate every model again with the same split and limit",
         )
-    summaries = {
-        who: {summary.part: summary for summary in summarise(of, resamples=resamples, seed=seed)}
-        for who, of in scored.items()
-    }
-    first = next(iter(summaries.values()), {})
-    return [
-        _row(part, position, names[part], {who: of[part] for who, of in summaries.items()}, scored, resamples, seed)
-        for part, summary in first.items()
-        for position in range(len(summary.results))
+    draws = _Draws(resamples, seed)
+    parts = {who: by_part(of) for who, of in scored.items()}
+    made = summaries or {who: summarise(of, resamples=resamples, seed=seed) for who, of in scored.items()}
+    known = {who: {summary.part: summary for summary in made[who]} for who in scored}
+    rows = [
+        row
+        for part in next(iter(parts.values()), {})
+        for row in _rows(_of(part, parts), _of(part, known), names[part], draws)
     ]
+    adjusted = iter(holm([row.paired.p for row in rows if row.headline and row.paired]))
+    return [
+        replace(row, paired=replace(row.paired, adjusted_p=next(adjusted))) if row.headline and row.paired else row
+        for row in rows
+    ]
+
+
+def _of(part: int, by_who: Mapping[Who, Mapping[int, T]]) -> dict[Who, T]:
+    return {who: of[part] for who, of in by_who.items()}
+
+
+@dataclass(frozen=True)
+class _Draws:
+    resamples: int
+    seed: int
+
+
+def _rows(scored: Mapping[Who, list[Scored]], summaries: Mapping[Who, Summary], name: str, draws: _Draws) -> list[Row]:
+    """Rows of one part."""
+    first = next(iter(summaries.values()))
+    task = next(iter(scored.values()))[0].item.task
+    return [_row(position, result.metric, name, task, summaries, scored, draws)
+            for position, result in enumerate(first.results)]  # fmt: skip
 
 
 def _row(
-    part: int,
     position: int,
+    metric: Metric,
     name: str,
+    task: Task,
     summaries: Mapping[Who, Summary],
-    scored: Mapping[Who, Sequence[Scored]],
-    resamples: int,
-    seed: int,
+    scored: Mapping[Who, list[Scored]],
+    draws: _Draws,
 ) -> Row:
     first = next(iter(summaries.values()))
-    metric = first.results[position].metric
-    pairs = [
-        (before, after)
-        for before, after in zip(scored.get("base", ()), scored.get("tuned", ()), strict=False)
-        if before.item.part == part
-    ]
+    # Metrics after these are no mean over items, so that items have no differences.
+    is_mean = position < len(task.metrics)
+    paired, smallest = _paired(metric, scored, draws) if is_mean else (None, None)
     return Row(
         part=name,
-        task=next(one.item.task.name for of in scored.values() for one in of if one.item.part == part),
+        task=task.name,
         metric=metric,
         headline=position == 0,
         n=first.n,
         subjects=first.subjects,
         results={who: summary.results[position] for who, summary in summaries.items()},
         parse_rates={who: summary.parse_rate for who, summary in summaries.items()},
-        change=_change(metric, pairs, resamples, seed),
+        change=paired.difference if paired else None,
+        paired=paired,
+        detectable=smallest,
     )
 
 
-def _change(metric: Metric, pairs: Sequence[tuple[Scored, Scored]], resamples: int, seed: int) -> Interval | None:
-    differences, subjects = [], []
-    for before, after in pairs:
-        if metric not in after.item.task.metrics:
-            continue
-        old, new = before.value(metric), after.value(metric)
-        if old is not None and new is not None:
-            differences.append(new - old)
-            subjects.append(after.item.sample.subject)
-    if not differences:
-        return None
-    return clustered_bootstrap(np.array(differences), subjects, resamples=resamples, seed=seed)
+def _paired(metric: Metric, scored: Mapping[Who, list[Scored]], draws: _Draws) -> tuple[Paired | None, float | None]:
+    """After against before, and the smallest change that these patients can show."""
+    if "base" not in scored or "tuned" not in scored:
+        return None, None
+    before, after = ([one.value(metric) for one in scored[who]] for who in ("base", "tuned"))
+    pairs = Pairs.complete(before, after, [one.item.sample.subject for one in scored["base"]])
+    share = bounds_of(metric, pairs.values) is not None
+    paired = compare_paired(pairs, resamples=draws.resamples, seed=draws.seed, share=share)
+    return paired, detectable(pairs.differences, pairs.subjects)

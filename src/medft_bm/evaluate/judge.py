@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from medft_bm.config.schema import Evaluate
+from medft_bm.config.evaluation import Evaluate
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.questions import question_of
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.sampling import spread
-from medft_bm.evaluate.score import Scored, baseline_replies, score_replies
+from medft_bm.evaluate.score import Scored, baseline_replies, by_part, score_replies
 from medft_bm.models.base import Loaded
 from medft_bm.prepare.dataset import Item, Prepared
 
@@ -129,14 +128,6 @@ def turns(count: int, process: int, processes: int) -> list[int]:
     Where weights are sharded every forward pass is a joint one, and a process that was done would keep all waiting.
     """
     return [index % count for index in range(process, count + process, processes)]
-
-
-def by_part(scored: Sequence[Scored]) -> dict[int, list[Scored]]:
-    """Scores by part of the mix, in the order of the mix."""
-    parts: dict[int, list[Scored]] = defaultdict(list)
-    for one in sorted(scored, key=lambda one: one.item.part):
-        parts[one.item.part].append(one)
-    return parts
 
 
 def _headline(scored: Sequence[Scored]) -> Metric:

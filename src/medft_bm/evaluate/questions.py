@@ -11,6 +11,7 @@ from typing import TypeAlias
 from PIL import Image
 
 from medft_bm.prepare.dataset import Item
+from medft_bm.tasks.base import ClosedSet
 
 Picture: TypeAlias = Callable[[], Image.Image]
 """Gives the image in RGB, before the model's processor; decoded on each call."""
@@ -45,6 +46,8 @@ class Question:
         system: what is said before everything; empty says nothing.
         candidates: the answers of a closed set, whose probabilities are wanted; empty wants none.
         probe: what was done to the question; empty for the question as it is.
+        image_tokens: of the model asked, for the image of the question and about as many for that of every shot; what
+            is about equally long is asked together.
     """
 
     uid: str
@@ -54,6 +57,7 @@ class Question:
     system: str = ""
     candidates: tuple[str, ...] = ()
     probe: str = ""
+    image_tokens: int = 0
 
     @property
     def digest(self) -> str:
@@ -65,4 +69,15 @@ class Question:
 
 def question_of(item: Item) -> Question:
     """The plain question of a prepared row."""
-    return Question(item.uid, item.prompt_text, lambda: item.image)
+    return Question(item.uid, item.prompt_text, lambda: item.image, image_tokens=item.view.image_tokens)
+
+
+def shot_of(item: Item) -> Shot:
+    """A prepared row as an example, its answer in terms of what the model sees of its own image."""
+    return Shot(item.uid, item.prompt_text, lambda: item.image, item.answer_text)
+
+
+def candidates_of(item: Item) -> tuple[str, ...]:
+    """Every answer that a prepared row can have; none where they are not known beforehand."""
+    task = item.task
+    return tuple(task.candidates(item.sample, item.view)) if isinstance(task, ClosedSet) else ()

@@ -10,6 +10,9 @@ from typing import Any
 
 from medft_bm.core.errors import DataError
 
+SHARE = "replies-of-"
+"""How the file of another process than the first begins."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -55,7 +58,8 @@ class ReplyFile:
     def open(self) -> dict[tuple[str, str], Reply]:
         """Replies of an earlier run with the same settings, by uid and digest of the question; others are removed.
 
-        A last line without its end was cut off by an interruption and is removed from the file too.
+        A last line without its end was cut off by an interruption and is removed from the file too. What several
+        processes wrote side by side is in the one file afterwards.
 
         Raises:
             DataError: a complete line that is no reply.
@@ -63,28 +67,54 @@ class ReplyFile:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._same_settings():
             # Replies go first: killed in between, the old settings name no replies, and nothing is mixed.
-            self.path.unlink(missing_ok=True)
+            for path in (self.path, *self._shares()):
+                path.unlink(missing_ok=True)
             write_text(self.meta, json.dumps(dict(self.settings), indent=2, sort_keys=True) + "\n")
             return {}
-        if not self.path.is_file():
-            return {}
-        written = self.path.read_bytes()
-        complete = written[: written.rfind(b"\n") + 1]
-        if len(complete) < len(written):
-            write_text(self.path, complete.decode())
+        self._gather()
+        return self.read()
+
+    def read(self) -> dict[tuple[str, str], Reply]:
+        """What is in the one file, by uid and digest of the question; writes nothing.
+
+        Raises:
+            DataError: a complete line that is no reply.
+        """
         # Not splitlines: it also splits at separators that JSON leaves inside a string.
-        lines = complete.decode().split("\n")[:-1]
+        lines = _complete(self.path).decode().split("\n")[:-1]
         rows = (self._row(number, line) for number, line in enumerate(lines, start=1))
         return {(reply.uid, digest): reply for reply, digest in rows}
 
-    def add(self, replies: Sequence[Reply], digests: Sequence[str]) -> None:
-        """Append the replies to these questions in one write, so that an interruption cuts at most the last line."""
+    def add(self, replies: Sequence[Reply], digests: Sequence[str], process: int = 0) -> None:
+        """Append the replies to these questions in one write, so that an interruption cuts at most the last line.
+
+        Args:
+            replies: to add.
+            digests: of the questions they answer.
+            process: who writes, counted from 0; every other process than the first has a file of its own, which
+                :meth:`open` adds to the one.
+        """
         rows = (
             json.dumps({**asdict(reply), "question": digest}, ensure_ascii=False)
             for reply, digest in zip(replies, digests, strict=True)
         )
-        with self.path.open("a", encoding="utf-8") as file:
+        path = self.path.with_stem(f"{SHARE}{process}") if process else self.path
+        with path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{row}\n" for row in rows))
+
+    def _gather(self) -> None:
+        """Shares of processes go into the one file; interrupted in between, some replies are there twice, and alike."""
+        shares = self._shares()
+        written = self.path.stat().st_size if self.path.is_file() else 0
+        complete = _complete(self.path)
+        if not shares and len(complete) == written:
+            return
+        write_text(self.path, b"".join([complete, *map(_complete, shares)]).decode())
+        for share in shares:
+            share.unlink()
+
+    def _shares(self) -> list[Path]:
+        return sorted(self.folder.glob(f"{SHARE}*.jsonl"))
 
     def _same_settings(self) -> bool:
         try:
@@ -103,6 +133,12 @@ class ReplyFile:
                 where=str(self.path),
                 fix="delete the file to generate the replies again",
             ) from error
+
+
+def _complete(path: Path) -> bytes:
+    """The lines of a file that have their end; none where there is no file."""
+    written = path.read_bytes() if path.is_file() else b""
+    return written[: written.rfind(b"\n") + 1]
 
 
 def write_text(path: Path, text: str) -> None:

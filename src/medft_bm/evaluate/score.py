@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.replies import Reply
-from medft_bm.metrics.aggregate import Interval, Statistic, clustered_bootstrap
-from medft_bm.metrics.classification import NO_ANSWER, balanced_accuracy, macro_f1
+from medft_bm.metrics.aggregate import Interval, clustered_bootstrap
 from medft_bm.prepare.dataset import Item
+from medft_bm.tasks.base import Answered, Pooled, Pools
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Result:
 
     Attributes:
         metric: what was measured.
-        interval: mean with its 95 % interval; ``None`` when no item has a value.
+        interval: the number with its 95 % interval; ``None`` when no item has a value, or when it is not defined for
+            the values there are.
         n: how many items have a value.
     """
 
@@ -100,6 +102,14 @@ def score_replies(items: Sequence[Item], replies: Sequence[Reply]) -> list[Score
     ]
 
 
+def by_part(scored: Sequence[Scored]) -> dict[int, list[Scored]]:
+    """Scores by part of the mix, in the order of the mix."""
+    parts: dict[int, list[Scored]] = defaultdict(list)
+    for one in scored:
+        parts[one.item.part].append(one)
+    return dict(sorted(parts.items()))
+
+
 def baseline_replies(train: Sequence[Item], items: Sequence[Item]) -> list[Reply]:
     """What each task's trivial baseline replies, learnt from the training items of the same part."""
     samples = defaultdict(list)
@@ -118,59 +128,65 @@ def summarise(scored: Sequence[Scored], *, resamples: int, seed: int) -> list[Su
         resamples: draws of patients behind every interval.
         seed: of those draws.
     """
-    parts: dict[int, list[Scored]] = defaultdict(list)
-    for one in scored:
-        parts[one.item.part].append(one)
-    return [_summary(part, parts[part], resamples, seed) for part in sorted(parts)]
+    return [_summary(part, of, resamples, seed) for part, of in by_part(scored).items()]
 
 
 def _summary(part: int, scored: list[Scored], resamples: int, seed: int) -> Summary:
     reasons = Counter(one.score.why or "no reason given" for one in scored if one.score.values is None)
-    results = [_result(metric, scored, resamples, seed) for metric in scored[0].item.task.metrics]
+    task = scored[0].item.task
+    # Numbered once: every metric would sort the names again.
+    names, patients = np.unique([one.item.sample.subject for one in scored], return_inverse=True)
+    results = [_mean(metric, scored, patients, resamples, seed) for metric in task.metrics]
+    if isinstance(task, Pools):
+        results += _pooled(task, scored, patients, resamples, seed)
     return Summary(
         part=part,
         n=len(scored),
-        subjects=len({one.item.sample.subject for one in scored}),
+        subjects=len(names),
         answered=len(scored) - reasons.total(),
         unfinished=sum(not one.reply.finished for one in scored),
         reasons=dict(reasons.most_common()),
-        results=(*results, *_class_results(scored, resamples, seed)),
+        results=tuple(results),
     )
 
 
-def _result(metric: Metric, scored: list[Scored], resamples: int, seed: int) -> Result:
-    pairs = [(one.value(metric), one.item.sample.subject) for one in scored]
-    valued = [(value, subject) for value, subject in pairs if value is not None]
-    if not valued:
+def bounds_of(metric: Metric, values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The range of a metric that is a share, such as an accuracy or an overlap; ``None`` for errors and the like."""
+    share = not metric.unit and metric.higher_is_better is True
+    return (0.0, 1.0) if share and bool(((values >= 0) & (values <= 1)).all()) else None
+
+
+def _mean(metric: Metric, scored: list[Scored], patients: NDArray[np.intp], resamples: int, seed: int) -> Result:
+    name, unscored = metric.name, metric.unscored  # as Scored.value, for millions
+    given = [unscored if one.score.values is None else one.score.values.get(name) for one in scored]
+    values = np.array([value for value in given if value is not None], np.float64)
+    if not len(values):
         return Result(metric, None, 0)
-    values, subjects = zip(*valued, strict=True)
-    interval = clustered_bootstrap(np.array(values, np.float64), subjects, resamples=resamples, seed=seed)
-    return Result(metric, interval, len(valued))
+    patients = patients[[value is not None for value in given]]
+    bounds = bounds_of(metric, values)
+    interval = clustered_bootstrap(values, patients, resamples=resamples, seed=seed, bounds=bounds)
+    return Result(metric, interval, len(values))
 
 
-def class_ids(scored: Sequence[Scored]) -> NDArray[np.int64] | None:
-    """``(n, 2)`` true and predicted class ids, or ``None`` when the items are not about classes."""
-    if not all("class_id" in one.item.sample.truth for one in scored):
-        return None
-    said = [NO_ANSWER if one.score.values is None else int(one.score.predicted) for one in scored]
-    return np.array([[one.item.sample.truth["class_id"], k] for one, k in zip(scored, said, strict=True)], np.int64)
+def _pooled(task: Pools, scored: list[Scored], patients: NDArray[np.intp], resamples: int, seed: int) -> list[Result]:
+    answered = [Answered(one.item.sample, one.score, one.reply.probabilities) for one in scored]
+    results = []
+    for row, group in groupby(task.pooled([one.sample for one in answered]), key=lambda pooled: pooled.row):
+        # Neighbours often share their rows, which cost more than the rest.
+        rows = [row(one) for one in answered]
+        given = np.array([one for one in rows if one is not None], np.float64)
+        who = patients[[one is not None for one in rows]]
+        for pooled in group:
+            results.append(_from_rows(pooled, given, who, resamples, seed))
+    return results
 
 
-def _class_results(scored: list[Scored], resamples: int, seed: int) -> list[Result]:
-    """Metrics that are no mean over items: every class weighs the same."""
-    ids = class_ids(scored)
-    if ids is None:
-        return []
-    subjects = [one.item.sample.subject for one in scored]
-    statistics: dict[str, Statistic] = {
-        "balanced_accuracy": lambda rows: balanced_accuracy(rows[:, 0], rows[:, 1]),
-        "macro_f1": lambda rows: macro_f1(rows[:, 0], rows[:, 1]),
-    }
-    return [
-        Result(
-            Metric(name),
-            clustered_bootstrap(ids, subjects, resamples=resamples, seed=seed, statistic=statistic),
-            len(ids),
-        )
-        for name, statistic in statistics.items()
-    ]
+def _from_rows(
+    pooled: Pooled, rows: NDArray[np.float64], patients: NDArray[np.intp], resamples: int, seed: int
+) -> Result:
+    if not len(rows):
+        return Result(pooled.metric, None, 0)
+    interval = clustered_bootstrap(
+        rows, patients, resamples=resamples, seed=seed, statistic=pooled.statistic, bounds=pooled.bounds
+    )
+    return Result(pooled.metric, None if np.isnan(interval.value) else interval, len(rows))

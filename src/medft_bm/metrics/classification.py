@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,46 +37,86 @@ def confusion_matrix(truth: Ids, predicted: Ids, classes: int) -> Ids:
     return counts.reshape(classes, classes + 1).astype(np.int64)
 
 
-def accuracy(truth: Ids, predicted: Ids) -> float:
-    """Share of samples with the right class.
+def count_row(truth: int, predicted: int, classes: int) -> tuple[float, ...]:
+    """What one sample adds to the sums of the functions below: the true class, the named class, and a hit, by class.
 
-    Raises:
-        DataError: no samples, or ids that cannot be compared.
+    Args:
+        truth: id, 0..classes-1.
+        predicted: id, 0..classes-1 or :data:`NO_ANSWER`.
+        classes: how many classes there are.
+
+    Returns:
+        ``3 * classes`` numbers, 0 or 1.
     """
-    _check(truth, predicted, some=True)
-    return float(np.mean(truth == predicted))
+    row = [0.0] * (3 * classes)
+    row[truth] = 1.0
+    if predicted != NO_ANSWER:
+        row[classes + predicted] = 1.0
+    if predicted == truth:
+        row[2 * classes + truth] = 1.0
+    return tuple(row)
 
 
-def balanced_accuracy(truth: Ids, predicted: Ids) -> float:
+def balanced_accuracy(sums: NDArray[Any]) -> NDArray[Any]:
     """Mean recall over the classes that occur in the truth, so that a frequent class counts no more than a rare one.
 
-    Raises:
-        DataError: no samples, or ids that cannot be compared.
+    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution", ICPR.
+
+    Args:
+        sums: ``(..., 3 * classes)`` sums of :func:`count_row`.
+
+    Returns:
+        ``(...)``, 0..1; NaN without a sample.
     """
-    _check(truth, predicted, some=True)
-    return float(np.mean([np.mean(predicted[truth == k] == k) for k in np.unique(truth)]))
+    true, _, hits = _counts(sums)
+    return _mean(_shares(hits, true), true > 0)
 
 
-def macro_f1(truth: Ids, predicted: Ids) -> float:
+def macro_f1(sums: NDArray[Any]) -> NDArray[Any]:
     """Mean F1 over the classes that occur in the truth or among the predictions; no answer is not a class.
 
-    A class that occurs and is never hit has F1 0. Equal to ``sklearn.metrics.f1_score(average="macro")`` with
-    ``labels`` set to those classes.
-
-    Raises:
-        DataError: no samples, or ids that cannot be compared.
+    A class that occurs and is never hit has F1 0. The mean of F1 scores, not the F1 of means (Opitz and Burst 2019,
+    "Macro F1 and macro F1", arXiv 1911.03347), equal to ``sklearn.metrics.f1_score(average="macro")`` with ``labels``
+    set to those classes. For ``sums`` see :func:`balanced_accuracy`.
     """
-    _check(truth, predicted, some=True)
-    present = np.union1d(truth, predicted[predicted != NO_ANSWER])
-    hits = np.array([np.sum((truth == k) & (predicted == k)) for k in present])
-    seen = np.array([np.sum(truth == k) + np.sum(predicted == k) for k in present])
-    return float(np.mean(2 * hits / seen))
+    true, said, hits = _counts(sums)
+    return _mean(_shares(2 * hits, true + said), true + said > 0)
 
 
-def _check(truth: Ids, predicted: Ids, *, some: bool = False) -> None:
+def weighted_f1(sums: NDArray[Any]) -> NDArray[Any]:
+    """Mean F1 over the classes of the truth, each as often as it occurs there.
+
+    Equal to ``sklearn.metrics.f1_score(average="weighted")``; Sokolova and Lapalme 2009, "A systematic analysis of
+    performance measures for classification tasks", Information Processing & Management 45(4). For ``sums`` see
+    :func:`balanced_accuracy`.
+    """
+    true, said, hits = _counts(sums)
+    return share(np.stack([(true * _shares(2 * hits, true + said)).sum(axis=-1), true.sum(axis=-1)], axis=-1))
+
+
+def share(sums: NDArray[Any]) -> NDArray[Any]:
+    """First of two sums as a share of the second: a mean of rows ``(value, 1)``; NaN without a row."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def _counts(sums: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    true, said, hits = np.split(np.asarray(sums, np.float64), 3, axis=-1)
+    return true, said, hits
+
+
+def _shares(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
+    shares: NDArray[Any] = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return shares
+
+
+def _mean(values: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
+    """Mean along the last axis where ``present``; the others are 0."""
+    return share(np.stack([values.sum(axis=-1), present.sum(axis=-1)], axis=-1))
+
+
+def _check(truth: Ids, predicted: Ids) -> None:
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise DataError(f"{truth.shape} true and {predicted.shape} predicted class ids cannot be compared")
-    if some and not truth.size:
-        raise DataError("no samples to score")
     if truth.size and (truth.min() < 0 or predicted.min() < NO_ANSWER):
         raise DataError(f"class ids start at 0 ({NO_ANSWER} is no answer), got {min(truth.min(), predicted.min())}")

@@ -24,3 +24,8 @@ def relative_error(predicted: float, truth: float) -> float:
             fix="leave samples without a positive measurement out when they are made",
         )
     return abs(predicted - truth) / truth
+
+
+def within(error: float, bound: float) -> float:
+    """1 when an error does not exceed a bound, else 0; the last bits of a measurement do not decide."""
+    return float(error <= bound * (1 + 1e-9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medft_bm.core.errors import ConfigError
 from medft_bm.core.registry import Registry
 from medft_bm.models.base import ModelFamily
-from medft_bm.models.checkpoint import read_settings
+from medft_bm.models.checkpoint import CheckpointSettings, read_settings
 from medft_bm.models.pixels import Pixels
 
 MODELS: Registry[type[ModelFamily]] = Registry(
@@ -14,6 +14,7 @@ MODELS: Registry[type[ModelFamily]] = Registry(
     builtin={
         "gemma3": "medft_bm.models.gemma3:Gemma3",
         "generic": "medft_bm.models.generic:GenericFamily",
+        "plain": "medft_bm.models.plain:PlainFamily",
         "qwen2_5_vl": "medft_bm.models.qwen2_5_vl:Qwen25VL",
         "qwen3_vl": "medft_bm.models.qwen3_vl:Qwen3VL",
     },
@@ -29,10 +30,11 @@ def load_model_family(
 ) -> ModelFamily:
     """The family of a checkpoint, bound to its image processor's settings; reads JSON only, needs no torch.
 
-    The family ``generic`` is the exception: it tries the checkpoint's processor on pictures.
+    Two families are exceptions: ``generic`` tries the checkpoint's processor on pictures, and ``plain`` has no
+    checkpoint.
 
     Args:
-        checkpoint: folder or Hub id.
+        checkpoint: folder or Hub id; any name for ``plain``.
         family: registered name; ``None`` finds it by the ``model_type`` in ``config.json``.
         revision: branch, tag or commit on the Hub.
         pixels: budget for the images; ``None``: as the checkpoint says.
@@ -40,7 +42,7 @@ def load_model_family(
     Raises:
         ConfigError: unknown family or model type, a checkpoint that cannot be read, or a budget it cannot keep to.
     """
-    settings = read_settings(checkpoint, revision)
+    settings = CheckpointSettings("", {}, checkpoint) if family == "plain" else read_settings(checkpoint, revision)
     kind = _chosen(family, settings.model_type, checkpoint) if family else _found(settings.model_type, checkpoint)
     try:
         bound = kind.from_settings(settings)

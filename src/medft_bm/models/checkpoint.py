@@ -73,6 +73,25 @@ def read_settings(checkpoint: str, revision: str | None = None) -> CheckpointSet
     return CheckpointSettings(config["model_type"], {**images, **own}, checkpoint, revision)
 
 
+def read_adapter(checkpoint: str, revision: str | None = None) -> dict[str, Any] | None:
+    """PEFT's ``adapter_config.json``; ``None`` where there is none, as in a whole model.
+
+    Args:
+        checkpoint: folder or Hub id.
+        revision: branch, tag or commit on the Hub.
+
+    Raises:
+        ConfigError: no such folder or repository, no access, no network, or the file is not JSON.
+    """
+    try:
+        return _read_json(checkpoint, "adapter_config.json", revision)
+    except ConfigError:
+        # Without a network nobody can tell a file that does not exist from one that is not here; a model is enough.
+        if _is_local(checkpoint) or not _is_cached(checkpoint, "config.json", revision):
+            raise
+        return None
+
+
 def _fix_for_folder(checkpoint: str) -> str:
     if (Path(checkpoint) / "adapter_config.json").is_file():
         return "this is a LoRA adapter: model.name is the base model it belongs to"
@@ -120,6 +139,12 @@ def _from_hub(repository: str, name: str, revision: str | None) -> Path | None:
         return None
     except errors.HfHubHTTPError as error:
         raise unloadable(repository, revision, error) from error
+
+
+def _is_cached(repository: str, name: str, revision: str | None) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repository, name, revision=revision), str)
 
 
 def unloadable(checkpoint: str, revision: str | None, error: BaseException) -> ConfigError:

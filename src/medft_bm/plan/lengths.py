@@ -13,6 +13,7 @@ import numpy as np
 
 from medft_bm.config.training import Model
 from medft_bm.core.errors import DataError
+from medft_bm.core.types import Split
 from medft_bm.models.chat import answer_messages, prompt_messages, prompt_texts
 from medft_bm.models.checkpoint import unloadable
 from medft_bm.plan.trace import Largest
@@ -31,7 +32,7 @@ class Lengths:
     """Tokens of the rows that were encoded.
 
     Attributes:
-        rows: of the training split.
+        rows: of the split.
         places: ``(n,)`` which rows were encoded.
         image: ``(n,)`` image tokens of each.
         text: ``(n,)`` all other tokens of each, with those of the chat template.
@@ -102,19 +103,20 @@ class Lengths:
         return {name: round(float(value)) for name, value in found.items()}
 
 
-def read_lengths(prepared: Prepared, processor: Any) -> Lengths:
-    """Encode the text of the training rows.
+def read_lengths(prepared: Prepared, processor: Any, split: Split = "train") -> Lengths:
+    """Encode the text of the rows of a split.
 
     Args:
         prepared: rows; image tokens come from what they say the model sees.
         processor: of the checkpoint.
+        split: whose rows.
 
     Raises:
-        DataError: no training rows.
+        DataError: no such rows.
     """
-    rows = prepared.rows("train")
+    rows, named = prepared.rows(split), {"train": "training"}.get(split, split)
     if not len(rows):
-        raise DataError("there are no training rows", where=str(prepared.folder), fix="see data.limit and data.split")
+        raise DataError(f"there are no {named} rows", where=str(prepared.folder), fix="see data.limit and data.split")
     places, spread = _chosen(rows)
     picked = rows.select(places.tolist())
     views = [json.loads(view) for view in picked["view"]]

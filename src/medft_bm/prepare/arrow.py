@@ -31,6 +31,14 @@ def hf_datasets() -> Any:
     return datasets
 
 
+def first_contents(messages: Any) -> list[str]:
+    """The text of the first message of every row, from an Arrow column of lists of messages."""
+    from pyarrow import compute
+
+    texts: list[str] = compute.struct_field(compute.list_element(messages, 0), "content").to_pylist()
+    return texts
+
+
 @contextmanager
 def batch_writer(path: Path, schema: Any) -> Iterator[Callable[[bytes], None]]:
     """A function that appends a serialized record batch to a new Arrow file."""

@@ -107,6 +107,8 @@ def _empty_splits(
 ) -> Iterator[Finding]:
     placed = dict.fromkeys((entry.source, split) for entry, split in zip(entries, splits, strict=True))
     used = {(source, split) for source, split, _ in counts}
+    if {split for _, split in placed} == {"test"}:
+        return  # a benchmark, which nobody trains on
     for source in dict.fromkeys(source for source, _ in placed):
         for split in SPLITS:
             if (source, split) in used:

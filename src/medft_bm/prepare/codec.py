@@ -87,8 +87,9 @@ def dump_view(view: View) -> str:
     return _encode(asdict(view))
 
 
+@lru_cache(maxsize=4096)
 def load_view(text: str) -> View:
-    """The view that :func:`dump_view` wrote."""
+    """The view that :func:`dump_view` wrote; images of one size share one."""
     facts: dict[str, Any] = json.loads(text)
     moved = facts["from_slice"]
     pixel_map = PixelMap(**{**moved, "src": Size(**moved["src"]), "dst": Size(**moved["dst"])})

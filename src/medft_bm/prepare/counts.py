@@ -33,6 +33,7 @@ class Counts:
         sizes: distinct images by (h, w) in px.
         spacings: distinct images by (y, x) in mm, where known.
         modalities: distinct images by modality.
+        datasets: distinct images by data set, where their source reads several.
     """
 
     splits: dict[Split, Members] = field(default_factory=lambda: defaultdict(Members))
@@ -41,6 +42,7 @@ class Counts:
     sizes: Counter[tuple[float, float]] = field(default_factory=Counter)
     spacings: Counter[tuple[float, float]] = field(default_factory=Counter)
     modalities: Counter[str] = field(default_factory=Counter)
+    datasets: Counter[str] = field(default_factory=Counter)
 
     def add(self, one: Kept) -> None:
         """Count one sample."""
@@ -57,6 +59,8 @@ class Counts:
         if spacing:
             self.spacings[spacing["y"], spacing["x"]] += 1
         self.modalities[tags.get("modality", "")] += 1
+        if "dataset" in tags:
+            self.datasets[tags["dataset"]] += 1
 
 
 def count(parts: int, kept: Iterable[Kept]) -> list[Counts]:

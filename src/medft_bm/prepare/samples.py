@@ -17,7 +17,7 @@ from medft_bm.prepare.audit import audit_entries, raise_or_warn
 from medft_bm.prepare.cache import cached, entry_folder, finished, storage_errors
 from medft_bm.prepare.card import card
 from medft_bm.prepare.copies import ImageFacts, audit_images
-from medft_bm.prepare.counts import count, summary
+from medft_bm.prepare.counts import Counts, count, summary
 from medft_bm.prepare.engine import Engine
 from medft_bm.prepare.entries import Entry
 from medft_bm.prepare.findings import Finding
@@ -131,17 +131,24 @@ def _made(
         subjects = dict(zip((entry.subject for entry in found), splits, strict=True))
         about = {**write_samples(draft, kept, subjects, data.salt), **told(skipped, [*findings, *seen])}
         counts = count(len(asked), kept)
-        about |= {"parts": _parts(data), "summary": summary(data.mix, counts)}
+        about |= {"parts": _parts(data, counts), "summary": summary(data.mix, counts)}
         (draft / CARD).write_text(card(about, counts), encoding="utf-8")
         return about
 
     return write
 
 
-def _parts(data: Data) -> list[dict[str, Any]]:
+def _parts(data: Data, counts: Sequence[Counts]) -> list[dict[str, Any]]:
     return [
-        {"name": part.name, "task": part.task, "task_options": part.task_options, "source": part.source}
-        for part in data.mix
+        {
+            "name": part.name,
+            "task": part.task,
+            "task_options": part.task_options,
+            "source": part.source,
+            "labels": sorted(here.labels),
+            "datasets": sorted(here.datasets),
+        }
+        for part, here in zip(data.mix, counts, strict=True)
     ]
 
 

@@ -50,7 +50,7 @@ class MedVision:
 
     name: ClassVar[str] = "medvision"
     summary: ClassVar[str] = "MedVision benchmark plans with their volumes: boxes, lesion axes, landmarks"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     makes_its_data: ClassVar[bool] = False
 
     version: str

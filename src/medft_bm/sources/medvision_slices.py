@@ -227,7 +227,7 @@ def landmarks(unit: Unit, job: Job) -> Found:
                 continue
             used |= {named[key]: points[key] for key in keys}
             told = tuple((named[a], named[b]) for a, b in lines)
-            measured[told] = Stated(float(metric["metric_value"]), name)
+            measured[told] = Stated(float(metric["metric_value"]), name, str(metric["metric_key"]))
         if measured:
             yield index, [_marks(unit, job, used, measured)]
 

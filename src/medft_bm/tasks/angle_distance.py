@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from medft_bm.core.errors import ConfigError, DataError
-from medft_bm.core.geometry import PixelMap, Spacing, angle_deg, length_mm
+from medft_bm.core.geometry import PixelMap, Points, Spacing, angle_deg, length_mm
 from medft_bm.core.motion import Motion
 from medft_bm.core.records import Landmarks, Lines, Record, Skip, Stated
 from medft_bm.core.types import Metric, Sample, Score, View
-from medft_bm.metrics.measurement import absolute_error, relative_error
+from medft_bm.metrics.measurement import absolute_error, within
 from medft_bm.tasks import medvision
-from medft_bm.tasks.base import Guess, moved_sample, sample_of
+from medft_bm.tasks.base import Guess, Pooled, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
-from medft_bm.tasks.medvision import VALUE_FORMAT, Preset, last_numbers, question, require_preset
+from medft_bm.tasks.lengths import LENGTH_METRICS, length_scores
+from medft_bm.tasks.medvision import VALUE_FORMAT, Preset, question, require_preset
+from medft_bm.tasks.pooling import agreement, median_error
+from medft_bm.tasks.reading.measurements import diagonal_mm, read_angle, read_lengths
+from medft_bm.tasks.reading.published import last_numbers
+from medft_bm.tasks.reading.refusal import Refusal
 from medft_bm.tasks.regions import describe
-from medft_bm.tasks.reply import Unit, read_measurements
 from medft_bm.tasks.wording import known_spacing, ruler, scene
 
 DISTANCE = "{scene} {ruler} How far is {a} from {b}? Answer with the distance in mm only."
@@ -27,6 +29,20 @@ ANGLE = (
     "{scene} {ruler} What is the {kind} angle between the line from {a} to {b} and the line from {c} to {d}? "
     "Answer with the angle in degrees, from 0 to {top}, only."
 )
+REWORDED_DISTANCE = (
+    "{scene} {ruler} Measure the distance between {a} and {b}. Reply with its length in mm, nothing else."
+)
+REWORDED_ANGLE = (
+    "{scene} {ruler} One line runs from {a} to {b}, another from {c} to {d}. Measure the {kind} angle between the two. "
+    "Reply with a number of degrees from 0 to {top}, nothing else."
+)
+ANGLE_METRICS = (
+    Metric("absolute_error", "degree", higher_is_better=False, unscored=None),
+    Metric("within_2_degrees"),
+    Metric("within_5_degrees"),
+)
+"""5 degrees are how far one reader's Cobb angles lie apart (Morrissy et al. 1990, Journal of Bone and Joint Surgery
+72(3))."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +69,14 @@ class AngleDistance:
             raise ConfigError(what, where=f"task {self.name}", fix="leave out directed or the preset")
 
     @property
-    def unit(self) -> Unit:
+    def unit(self) -> str:
         """``mm`` for distances, ``degree`` for angles."""
         return "mm" if self.measure == "distance" else "degree"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Absolute error; for distances the relative error too (an angle near 0 has no meaningful one)."""
-        error = Metric("absolute_error", self.unit, higher_is_better=False, unscored=None)
-        if self.measure == "angle":
-            return (error, Metric("within_5_degrees"))
-        relative = Metric("relative_error", higher_is_better=False, unscored=None)
-        return (error, relative, Metric("within_20_percent"))
+        """Absolute error first; only distances have relative ones (an angle near 0 has no meaningful one)."""
+        return LENGTH_METRICS if self.measure == "distance" else ANGLE_METRICS
 
     def samples(self, record: Record, source: str, skip: Skip) -> Iterator[Sample]:
         """One sample per distance or angle that the landmarks define."""
@@ -102,41 +114,58 @@ class AngleDistance:
             "directed": self.directed,
         }
         if stated is not None:
-            truth |= {"stated": stated.value, "name": stated.name}
+            truth |= {"stated": stated.value, "name": stated.name, **({"key": stated.key} if stated.key else {})}
         yield sample_of(self, source, record, truth, label)
 
     def prompt(self, sample: Sample, view: View) -> str:
         """The question, with the pixel size of the image the model sees and the definition of the angle."""
         require_preset(self.preset, sample.tags, sample.image)
-        names = [name for line in sample.truth["lines"] for name in line]
-        words = dict(zip("abcd", (f"the {name}" for name in names), strict=False))
+        words = _named(sample)
         if self.preset:
             ask = medvision.DISTANCE if self.measure == "distance" else medvision.ANGLE
             called = f" ({sample.truth['name']})" if sample.truth.get("name") else ""
             return question(sample, ask.format(name=called, **words), VALUE_FORMAT, view)
-        if self.measure == "distance":
-            return DISTANCE.format(scene=scene(sample), ruler=ruler(sample, view), **words)
-        kind, top = ("directed", 180) if sample.truth["directed"] else ("acute", 90)
-        return ANGLE.format(scene=scene(sample), ruler=ruler(sample, view), kind=kind, top=top, **words)
+        return (DISTANCE if self.measure == "distance" else ANGLE).format(**words, **_setting(sample, view))
+
+    def reworded(self, sample: Sample, view: View) -> str | None:
+        """The same measurement, asked for otherwise."""
+        if self.preset:
+            return None
+        form = REWORDED_DISTANCE if self.measure == "distance" else REWORDED_ANGLE
+        return form.format(**_named(sample), **_setting(sample, view))
 
     def answer(self, sample: Sample, view: View) -> str:
         """The measurement with one decimal, made on the image the model sees."""
         return f"{measure(sample, view.from_slice, view.spacing):.1f}"
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
-        """Absolute error in mm or degrees; relative error for distances."""
-        said = last_numbers(reply, 1) if self.preset else read_measurements(reply, 1, self.unit)
-        if said is None:
-            return Score(None, why=f"the reply does not hold exactly one {self.measure}")
-        truth = measure(sample, PixelMap.identity(sample.size), sample.spacing)
-        error = absolute_error(said[0], truth)
+        """Absolute error in mm or degrees; for distances the others of ``tasks/lengths.py`` too."""
+        said = self._read(sample, reply)
+        if isinstance(said, Refusal):
+            return Score(None, why=said)
+        truth = _truth(sample)
         if self.measure == "angle":
-            if not self.preset and said[0] > (180 if sample.truth["directed"] else 90):
-                return Score(None, why="the angle is outside the range asked for")
-            return Score({"absolute_error": error, "within_5_degrees": float(error <= 5)}, said[0])
-        relative = relative_error(said[0], truth)
-        values = {"absolute_error": error, "relative_error": relative, "within_20_percent": float(relative <= 0.2)}
-        return Score(values, said[0])
+            error = absolute_error(said[0], truth)
+            near = {f"within_{bound}_degrees": within(error, bound) for bound in (2, 5)}
+            return Score({"absolute_error": error, **near}, said[0])
+        return Score(length_scores(sample, said, [truth]), said[0])
+
+    def _read(self, sample: Sample, reply: str) -> tuple[float, ...] | Refusal:
+        if self.preset:
+            return last_numbers(reply, 1)
+        if self.measure == "distance":
+            return read_lengths(reply, 1, diagonal_mm(sample.size, sample.spacing))
+        return read_angle(reply, 180 if sample.truth["directed"] else 90)
+
+    def measured(self, sample: Sample, score: Score) -> dict[str, tuple[float, float]]:
+        """The distance in mm or the angle in degrees, predicted and true."""
+        if score.values is None:
+            return {}
+        return {self.measure: (score.predicted, _truth(sample))}
+
+    def pooled(self, samples: Sequence[Sample]) -> tuple[Pooled, ...]:
+        """The median error, and the agreement with the true measurements."""
+        return (median_error(self.unit), *agreement(self, [self.measure], self.unit))
 
     def moved(self, sample: Sample, motion: Motion) -> Sample | None:
         """The landmarks go along; neither a distance nor an angle says on which side it is."""
@@ -146,17 +175,24 @@ class AngleDistance:
 
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The median of the same measurement."""
-        guess = group_medians(
-            train,
-            lambda sample: sample.tags["label"],
-            lambda sample: [measure(sample, PixelMap.identity(sample.size), sample.spacing)],
-        )
+        guess = group_medians(train, lambda sample: sample.tags["label"], lambda sample: [_truth(sample)])
 
         def reply(sample: Sample, view: View) -> str:
             value = guess(sample)
             return "" if value is None else f"{value[0]:.1f}"
 
         return reply
+
+
+def _named(sample: Sample) -> dict[str, str]:
+    """The landmarks of the lines in their order, as prompts name them."""
+    names = [name for line in sample.truth["lines"] for name in line]
+    return dict(zip("abcd", (f"the {name}" for name in names), strict=False))
+
+
+def _setting(sample: Sample, view: View) -> dict[str, Any]:
+    kind, top = ("directed", 180) if sample.truth["directed"] else ("acute", 90)
+    return {"scene": scene(sample), "ruler": ruler(sample, view), "kind": kind, "top": top}
 
 
 def _nothing_to_measure(marks: Landmarks, lines: Lines, stated: Stated | None, measure: str) -> str:
@@ -171,11 +207,20 @@ def measure(sample: Sample, to_image: PixelMap, spacing: Spacing | None) -> floa
 
     A stated value is the same on every image.
     """
+    return _measured(sample, to_image.points, spacing)
+
+
+def _truth(sample: Sample) -> float:
+    """The same on its own slice, where nothing has to be mapped."""
+    return _measured(sample, lambda points: points, sample.spacing)
+
+
+def _measured(sample: Sample, shown: Callable[[Points], Points], spacing: Spacing | None) -> float:
     known = known_spacing(sample, spacing)
     truth = sample.truth
     if "stated" in truth:
         return float(truth["stated"])
-    lines = [to_image.points(np.array([truth["points"][name] for name in line])) for line in truth["lines"]]
+    lines = [shown([truth["points"][name] for name in line]) for line in truth["lines"]]
     if truth["kind"] == "distance":
         return length_mm(lines[0], known)
     return angle_deg(lines[0], lines[1], known, directed=truth["directed"])

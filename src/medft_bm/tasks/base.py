@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
+
 from medft_bm.core.geometry import Points
 from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
@@ -105,11 +107,13 @@ class Pooled:
         metric: name, unit and direction; ``unscored`` says nothing here.
         row: what one sample contributes, always as many numbers; ``None`` leaves it out.
         statistic: the metric, from the rows of all samples.
+        bounds: lowest and highest value it can have, which make its interval better; ``None`` is not known.
     """
 
     metric: Metric
     row: Callable[[Answered], Sequence[float] | None]
     statistic: Statistic
+    bounds: tuple[float, float] | None = None
 
 
 @runtime_checkable
@@ -118,6 +122,46 @@ class Pools(Protocol):
 
     def pooled(self, samples: Sequence[Sample]) -> tuple[Pooled, ...]:
         """The metrics, for these samples of one part of a mix."""
+        ...
+
+
+@runtime_checkable
+class ClosedSet(Protocol):
+    """A task whose answer is one of a few known beforehand, so that a model can be asked how probable each is."""
+
+    def candidates(self, sample: Sample, view: View) -> Sequence[str]:
+        """Every answer there is, each exactly as :meth:`Task.answer` would write it."""
+        ...
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A task whose answers are measurements, which can be set against the true ones in a plot."""
+
+    def measured(self, sample: Sample, score: Score) -> Mapping[str, tuple[float, float]]:
+        """Every quantity by its name for people, as (predicted, true) in the task's unit; empty without an answer."""
+        ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A task with truths that can be drawn at random without having seen any."""
+
+    def drawn(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample with a random truth in place of its own."""
+        ...
+
+
+@runtime_checkable
+class Rewords(Protocol):
+    """A task that can ask the same in other words, to see whether answers hang on the wording."""
+
+    def reworded(self, sample: Sample, view: View) -> str | None:
+        """The question in words that were never trained on, with the same facts and the same form of answer.
+
+        Returns:
+            ``None`` where the wording is not the task's own, as with a preset.
+        """
         ...
 
 

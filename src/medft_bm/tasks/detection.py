@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,15 +14,20 @@ from medft_bm.core.geometry import Box, PixelMap, Size, Spacing
 from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Coordinates, Metric, Sample, Score, View
-from medft_bm.metrics.boxes import iou
 from medft_bm.tasks.base import Guess, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
-from medft_bm.tasks.medvision import BOX, BOX_FORMAT, Preset, last_numbers, question, require_preset
+from medft_bm.tasks.medvision import BOX, BOX_FORMAT, Preset, question, require_preset
+from medft_bm.tasks.overlap import BOX_METRICS, OVERLAPS, box_scores
+from medft_bm.tasks.reading.boxes import read_box
+from medft_bm.tasks.reading.published import last_numbers
+from medft_bm.tasks.reading.refusal import Refusal
 from medft_bm.tasks.regions import Components, boxes, describe
-from medft_bm.tasks.reply import read_numbers
 from medft_bm.tasks.wording import grid, scene
 
 PROMPT = "{scene} Find the {label}. {convention} Answer with its bounding box as [x1, y1, x2, y2] only."
+REWORDED = (
+    "{scene} Where is the {label}? Give the box around it in the form [x1, y1, x2, y2], nothing else. {convention}"
+)
 FRACTION = "Give positions as fractions of the image width and height, counted from the {corner}."
 PIXEL = "{grid} Give positions in whole pixels, counted from the {corner}."
 THOUSANDTH = (
@@ -49,7 +55,7 @@ class Detection:
     summary: ClassVar[str] = "the bounding box of a structure"
     version: ClassVar[int] = 1
     unit: ClassVar[str] = ""
-    metrics: ClassVar[tuple[Metric, ...]] = (Metric("iou"), Metric("iou_over_0.5"))
+    metrics: ClassVar[tuple[Metric, ...]] = BOX_METRICS
 
     labels: tuple[str, ...] = ()
     components: Components = "single"
@@ -90,8 +96,16 @@ class Detection:
         label = sample.truth["label"]
         if self.preset:
             return question(sample, BOX.format(label=label), BOX_FORMAT)
-        told = CONVENTIONS[self._convention(view)].format(grid=grid(view), corner=CORNERS[self.origin])
-        return PROMPT.format(scene=scene(sample), label=label, convention=told)
+        return PROMPT.format(scene=scene(sample), label=label, convention=self._told(view))
+
+    def reworded(self, sample: Sample, view: View) -> str | None:
+        """The same box, asked for otherwise."""
+        if self.preset:
+            return None
+        return REWORDED.format(scene=scene(sample), label=sample.truth["label"], convention=self._told(view))
+
+    def _told(self, view: View) -> str:
+        return CONVENTIONS[self._convention(view)].format(grid=grid(view), corner=CORNERS[self.origin])
 
     def answer(self, sample: Sample, view: View) -> str:
         """``[x1, y1, x2, y2]``: three decimals as fractions, else whole numbers."""
@@ -109,19 +123,20 @@ class Detection:
         return text if self.preset else f"[{text}]"
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
-        """Intersection over union on the slice (Everingham et al., IJCV 2010), and whether it reaches 0.5."""
-        said = last_numbers(reply, 4) if self.preset else read_numbers(reply, 4)
-        if said is None:
-            return Score(None, why="the reply does not hold exactly four numbers")
+        """Overlap with the true box on the slice, and distances in mm (see ``metrics/boxes.py``)."""
+        said = last_numbers(reply, 4) if self.preset else read_box(reply, self._convention(view), view.size)
+        if isinstance(said, Refusal):
+            return Score(None, why=said)
         x1, y1, x2, y2 = said
-        to_view = PixelMap.stretch(self._unit(view), view.size).then(PixelMap.flip(view.size, y=self._counts_upwards))
-        to_slice = to_view.then(view.from_slice.inverse)
         try:
-            box = to_slice.box(Box.around([[y1, x1], [y2, x2]]))
+            said_box = Box(min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))
+            box = _fractions_to_slice(view, self._counts_upwards).box(said_box)
         except GeometryError:
-            return Score(None, why="the corners do not make a box")
-        overlap = iou(Box(*sample.truth["box"]), box)
-        return Score({"iou": overlap, "iou_over_0.5": float(overlap >= 0.5)}, [box.y0, box.x0, box.y1, box.x1])
+            return Score(None, why=Refusal.NO_AREA)
+        values = box_scores(box, Box(*sample.truth["box"]), sample.spacing)
+        if self.preset and (x1 > x2 or y1 > y2):  # as published, swapped corners overlap with nothing
+            values |= dict.fromkeys(OVERLAPS, 0.0)
+        return Score(values, [box.y0, box.x0, box.y1, box.x1])
 
     def moved(self, sample: Sample, motion: Motion) -> Sample | None:
         """The box goes along, unless the image turns: the box around a turned structure depends on its shape."""
@@ -131,6 +146,14 @@ class Detection:
         there = motion.box(box)
         truth = {**sample.truth, "box": [there.y0, there.x0, there.y1, there.x1]}
         return moved_sample(sample, motion, truth, box.corners)
+
+    def drawn(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """A box of any height and width up to the image's, anywhere in it, all equally likely."""
+        sides = np.array([sample.size.h, sample.size.w])
+        lengths = sides * (1 - rng.random(2))  # above 0
+        start = (sides - lengths) * rng.random(2)
+        truth = {**sample.truth, "box": [*start.tolist(), *(start + lengths).tolist()]}
+        return replace(sample, truth=truth)
 
     def baseline(self, train: Sequence[Sample]) -> Guess:
         """The median box of the label, as fractions of the image."""
@@ -158,6 +181,13 @@ class Detection:
     @property
     def _counts_upwards(self) -> bool:
         return bool(self.preset) or self.origin == "lower_left"
+
+
+@lru_cache(maxsize=4096)
+def _fractions_to_slice(view: View, counts_upwards: bool) -> PixelMap:
+    """From fractions of the image the model sees to pixels of the slice; images of one size share it."""
+    to_view = PixelMap.stretch(Size(1, 1), view.size).then(PixelMap.flip(view.size, y=counts_upwards))
+    return to_view.then(view.from_slice.inverse)
 
 
 def _fractions(sample: Sample) -> list[float]:

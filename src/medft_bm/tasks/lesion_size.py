@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
 
-import numpy as np
-
 from medft_bm.core.ellipse import LesionAxes, axes_mm, lesion_axes, outline
 from medft_bm.core.errors import GeometryError
-from medft_bm.core.geometry import PixelMap, Size, Spacing
+from medft_bm.core.geometry import Points, Size, Spacing, length_mm
 from medft_bm.core.motion import Motion
 from medft_bm.core.records import Record, Skip
 from medft_bm.core.types import Metric, Sample, Score, View
-from medft_bm.metrics.measurement import absolute_error, relative_error
-from medft_bm.tasks.base import Guess, moved_sample, sample_of
+from medft_bm.metrics.measurement import absolute_error
+from medft_bm.tasks.base import Guess, Pooled, moved_sample, sample_of
 from medft_bm.tasks.baseline import group_medians
-from medft_bm.tasks.medvision import AXES, AXES_FORMAT, Preset, last_numbers, question, require_preset
+from medft_bm.tasks.lengths import LENGTH_METRICS, length_scores
+from medft_bm.tasks.medvision import AXES, AXES_FORMAT, Preset, question, require_preset
+from medft_bm.tasks.pooling import agreement, median_error
+from medft_bm.tasks.reading.measurements import diagonal_mm, read_lengths
+from medft_bm.tasks.reading.published import last_numbers
+from medft_bm.tasks.reading.refusal import Refusal
 from medft_bm.tasks.regions import Components, describe, regions, stated_axes
-from medft_bm.tasks.reply import read_measurements
 from medft_bm.tasks.wording import known_spacing, ruler, scene
 
 PROMPT = (
     "{scene} {ruler} Fit an ellipse to the {label}. "
     "Answer with the length of its major and minor axis in mm as major, minor only."
 )
+REWORDED = (
+    "{scene} {ruler} An ellipse is fitted to the {label}: how long are its two axes? "
+    "Write the longer and then the shorter one in mm, separated by a comma, and nothing else."
+)
 
+QUANTITIES = ("major axis", "minor axis")
+AXIS_ERRORS = tuple(
+    Metric(f"{axis.replace(' ', '_')}_error", "mm", higher_is_better=False, unscored=None) for axis in QUANTITIES
+)
+
+FULL_ELLIPSE = 2 / 3**0.5
+"""How much longer than a structure the ellipse of its second moments can be, as it is for a straight line."""
 
 ROOM = 1.25
 """How much further than its ellipse a lesion may reach and still be sure to stay in a moved image."""
@@ -48,11 +61,7 @@ class LesionSize:
     summary: ClassVar[str] = "major and minor axis of a lesion in mm"
     version: ClassVar[int] = 1
     unit: ClassVar[str] = "mm"
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("absolute_error", "mm", higher_is_better=False, unscored=None),
-        Metric("relative_error", higher_is_better=False, unscored=None),
-        Metric("within_20_percent"),
-    )
+    metrics: ClassVar[tuple[Metric, ...]] = (*LENGTH_METRICS, *AXIS_ERRORS)
 
     labels: tuple[str, ...] = ()
     components: Components = "single"
@@ -108,30 +117,41 @@ class LesionSize:
             return question(sample, AXES.format(label=label), AXES_FORMAT, view)
         return PROMPT.format(scene=scene(sample), ruler=ruler(sample, view), label=label)
 
+    def reworded(self, sample: Sample, view: View) -> str | None:
+        """The same axes, asked for otherwise."""
+        if self.preset:
+            return None
+        return REWORDED.format(scene=scene(sample), ruler=ruler(sample, view), label=sample.truth["label"])
+
     def answer(self, sample: Sample, view: View) -> str:
         """``major, minor`` in mm with one decimal, measured on the image the model sees where end points are known."""
-        return self._written(_lengths_mm(sample, view.from_slice, view.spacing))
+        return self._written(_lengths_mm(sample, view.from_slice.points, view.spacing))
 
     def _written(self, lengths_mm: Sequence[float]) -> str:
         return ", ".join(f"{length:.{2 if self.preset else 1}f}" for length in lengths_mm)
 
     def score(self, sample: Sample, view: View, reply: str) -> Score:
-        """Mean absolute (mm) and mean relative error over both axes; within 20 % when both are."""
-        said = last_numbers(reply, 2) if self.preset else read_measurements(reply, 2, "mm")
-        if said is None:
-            return Score(None, why="the reply does not hold exactly two lengths")
-        if not self.preset:  # as published, axes said in the wrong order are wrong
-            said.sort(reverse=True)
+        """Errors over both axes (see ``tasks/lengths.py``) and of each."""
+        longest = FULL_ELLIPSE * diagonal_mm(sample.size, sample.spacing)
+        read = last_numbers(reply, 2) if self.preset else read_lengths(reply, 2, longest)
+        if isinstance(read, Refusal):
+            return Score(None, why=read)
+        # As published, axes said in the wrong order are wrong.
+        said = list(read) if self.preset else sorted(read, reverse=True)
         truth = _truth_mm(sample)
-        relative = [relative_error(p, t) for p, t in zip(said, truth, strict=True)]
-        return Score(
-            {
-                "absolute_error": float(np.mean([absolute_error(p, t) for p, t in zip(said, truth, strict=True)])),
-                "relative_error": float(np.mean(relative)),
-                "within_20_percent": float(max(relative) <= 0.2),
-            },
-            said,
-        )
+        axes = zip(AXIS_ERRORS, said, truth, strict=True)
+        errors = {metric.name: absolute_error(one, other) for metric, one, other in axes}
+        return Score({**length_scores(sample, said, truth), **errors}, said)
+
+    def measured(self, sample: Sample, score: Score) -> dict[str, tuple[float, float]]:
+        """Both axes in mm, predicted and true."""
+        if score.values is None:
+            return {}
+        return dict(zip(QUANTITIES, zip(score.predicted, _truth_mm(sample), strict=True), strict=True))
+
+    def pooled(self, samples: Sequence[Sample]) -> tuple[Pooled, ...]:
+        """The median error, and the agreement of either axis."""
+        return (median_error("mm"), *agreement(self, QUANTITIES, "mm"))
 
     def moved(self, sample: Sample, motion: Motion) -> Sample | None:
         """The ends of the axes go along; a size that is stated without them stays true wherever the lesion is."""
@@ -154,16 +174,16 @@ class LesionSize:
 
 
 def _truth_mm(sample: Sample) -> tuple[float, float]:
-    return _lengths_mm(sample, PixelMap.identity(sample.size), sample.spacing)
+    return _lengths_mm(sample, lambda points: points, sample.spacing)
 
 
-def _lengths_mm(sample: Sample, to_image: PixelMap, spacing: Spacing | None) -> tuple[float, float]:
-    """Major and minor axis on an image the slice was mapped to; a stated length is the same on every image."""
+def _lengths_mm(sample: Sample, shown: Callable[[Points], Points], spacing: Spacing | None) -> tuple[float, float]:
+    """Major and minor axis where the slice's points are shown there; a stated length is the same on every image."""
     truth = sample.truth
     if "major" not in truth:
         return float(truth["major_mm"]), float(truth["minor_mm"])
-    ends = {name: to_image.points(truth[name]).tolist() for name in ("major", "minor")}
-    return axes_mm(LesionAxes(**ends), known_spacing(sample, spacing))
+    known = known_spacing(sample, spacing)
+    return length_mm(shown(truth["major"]), known), length_mm(shown(truth["minor"]), known)
 
 
 def _ends(axes: LesionAxes) -> dict[str, list[list[float]]]:

@@ -1,13 +1,12 @@
 """The questions that MedVision published with its annotations 1.0.0: what they say, in words of our own.
 
 They leave out the size of the image and state the pixel size with three decimals; positions count from the lower-left
-corner, and of a reply the last numbers count. A preset goes with the images that it was published with: samples carry
-the tag ``preset``, and a task refuses those of another.
+corner, and of a reply the last numbers count (``tasks/reading/published.py``). A preset goes with the images that it
+was published with: samples carry the tag ``preset``, and a task refuses those of another.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -29,8 +28,6 @@ BOX_FORMAT = (
 AXES_FORMAT = "Write two numbers with two decimals, separated by a comma, the major axis first. Write nothing else."
 VALUE_FORMAT = "Write one number with one decimal. Write nothing else."
 RULER = "Additional information:\nOne pixel is {x:.3f} mm wide and {y:.3f} mm high.\n"
-
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def require_preset(preset: Preset, tags: Mapping[str, str], image: ImageRef) -> None:
@@ -62,9 +59,3 @@ def question(sample: Sample, ask: str, form: str, view: View | None = None) -> s
     lead = f"The medical image shows: {about}. " if about else ""
     ruler = RULER.format(x=spacing.x, y=spacing.y) if spacing else ""
     return f"Task:\n{lead}{ask}\n{ruler}Answer format:\n{form}"
-
-
-def last_numbers(reply: str, count: int) -> list[float] | None:
-    """The last numbers anywhere in the reply, ``None`` when there are fewer."""
-    found = [float(number) for number in _NUMBER.findall(reply)]
-    return found[-count:] if len(found) >= count else None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +15,7 @@ from medft_bm.core.errors import DataError
 from medft_bm.core.geometry import Size
 from medft_bm.core.motion import Motion
 from medft_bm.models.base import ModelFamily
+from medft_bm.prepare.sides import names_a_side
 from medft_bm.tasks.base import Movable
 from medft_bm.train.augment_pixels import Intensity, move_picture
 
@@ -27,9 +26,6 @@ TRIES = 4
 """Draws of one kind before the next, gentler kind."""
 STREAM = 0x617567
 """Keeps these draws apart from any others that come from the same seed."""
-
-# A corner that positions are counted from is a convention, not a side of the patient.
-_CORNER = re.compile(r"\b(?:top|bottom|upper|lower)-(?:left|right)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,15 +92,7 @@ class Augmenter:
 
     def sided(self, item: Item) -> bool:
         """Whether label, tags, question or answer name a side, so that a mirrored image would make them wrong."""
-        sample = item.sample
-        facts = f"{dict(sample.truth)} {dict(sample.tags)} {item.answer_text}"
-        question = _CORNER.sub("", item.prompt_text)
-        return bool(self._sides and (self._sides.search(facts) or self._sides.search(question)))
-
-    @cached_property
-    def _sides(self) -> re.Pattern[str] | None:
-        words = "|".join(map(re.escape, self.settings.laterality))
-        return re.compile(rf"(?<![^\W\d_])(?:{words})", re.IGNORECASE) if words else None
+        return names_a_side(item, self.settings.laterality)
 
     def _motions(self, item: Item, rng: np.random.Generator) -> Iterator[Motion]:
         """Motions to try in turn: first all that is set, then without what a truth may not be able to follow."""

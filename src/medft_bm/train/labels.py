@@ -36,10 +36,35 @@ class LabelReport:
 
 @dataclass(frozen=True)
 class Marks:
-    """Token ids that the check needs."""
+    """Token ids that the check needs.
+
+    Attributes:
+        image: stands for a piece of the image.
+        ends: any of these ends a turn.
+    """
 
     image: int
     ends: frozenset[int]
+
+    @classmethod
+    def of(cls, config: Any, generation: Any) -> Marks:
+        """The ids of a model.
+
+        Args:
+            config: of transformers, as in ``config.json``.
+            generation: of transformers, as in ``generation_config.json``.
+
+        Raises:
+            MedftError: no token ends a turn.
+        """
+        ends = generation.eos_token_id
+        if ends is None:
+            raise MedftError(
+                "the model does not say which token ends a turn, so it could never learn to stop",
+                where="generation_config.json",
+                fix="set eos_token_id there, as the published checkpoint has it",
+            )
+        return cls(config.image_token_id, frozenset([ends] if isinstance(ends, int) else ends))
 
 
 def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport:
@@ -56,14 +81,10 @@ def check_labels(trainer: Any, items: Sequence[Item], n: int = 8) -> LabelReport
     """
     if len(items) != len(trainer.train_dataset):
         raise MedftError(f"{len(items)} items do not describe {len(trainer.train_dataset)} training rows")
-    marks = _marks(trainer)
+    marks = Marks.of(trainer.model.config, trainer.model.generation_config)
     picks = spread(len(items), n)
     batch = trainer.data_collator([trainer.train_dataset[pick] for pick in picks])
-    _check_token_types(trainer, batch, marks)
-    texts = []
-    for row, pick in enumerate(picks):
-        ids, labels = batch["input_ids"][row], batch["labels"][row]
-        texts.append(_check_row(_tokenizer(trainer), ids.tolist(), labels.tolist(), items[pick], marks))
+    texts = check_batch(trainer.processing_class, batch, [items[pick] for pick in picks], marks)
     supervised, tokens = int((batch["labels"] != -100).sum()), int(batch["attention_mask"].sum())
     return LabelReport(len(picks), supervised, tokens, texts[0])
 
@@ -74,19 +95,21 @@ def spread(size: int, n: int) -> list[int]:
     return places
 
 
-def _marks(trainer: Any) -> Marks:
-    ends = trainer.model.generation_config.eos_token_id
-    if ends is None:
-        raise MedftError(
-            "the model does not say which token ends a turn, so it could never learn to stop",
-            where="generation_config.json",
-            fix="set eos_token_id there, as the published checkpoint has it",
-        )
-    return Marks(trainer.model.config.image_token_id, frozenset([ends] if isinstance(ends, int) else ends))
+def check_batch(processor: Any, batch: Any, items: Sequence[Item], marks: Marks) -> list[str]:
+    """What carries loss in a batch, as text, row by row.
 
+    Args:
+        processor: that made the batch.
+        batch: as the collator made it.
+        items: of its rows.
+        marks: of the model.
 
-def _tokenizer(trainer: Any) -> Any:
-    return trainer.processing_class.tokenizer
+    Raises:
+        MedftError: see :func:`check_labels`.
+    """
+    _check_token_types(processor, batch, marks)
+    rows = zip(batch["input_ids"].tolist(), batch["labels"].tolist(), items, strict=True)
+    return [_check_row(processor.tokenizer, ids, labels, item, marks) for ids, labels, item in rows]
 
 
 def _check_row(tokenizer: Any, ids: list[int], labels: list[int], item: Item, marks: Marks) -> str:
@@ -111,9 +134,9 @@ def _check_row(tokenizer: Any, ids: list[int], labels: list[int], item: Item, ma
     return str(said)
 
 
-def _check_token_types(trainer: Any, batch: Any, marks: Marks) -> None:
+def _check_token_types(processor: Any, batch: Any, marks: Marks) -> None:
     # Without this tensor both families still train, with another attention or other positions over the image.
-    names = {"token_type_ids", "mm_token_type_ids"} & set(trainer.processing_class.model_input_names)
+    names = {"token_type_ids", "mm_token_type_ids"} & set(processor.model_input_names)
     for name in names:
         if name not in batch or not ((batch[name] != 0) == (batch["input_ids"] == marks.image)).all():
             raise MedftError(f"the batch does not mark its image tokens in {name!r}", fix=FIX)

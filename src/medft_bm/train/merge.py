@@ -84,7 +84,7 @@ def merge_adapter(
     dtype = _dtype_of(base, revision, dtype)
     with staged(out) as draft:
         said = _merged(base, adapter, draft, family, probes, dtype, revision)
-        loaded = _placed(family.load(str(draft), revision=None, dtype=dtype, attention="sdpa"))
+        loaded = placed(family.load(str(draft), revision=None, dtype=dtype, attention="sdpa"))
         reread = Probes.encode(loaded, probes).logits(loaded.model)
         report = _judged(out, dtype, adapter, said, reread)
         _write(report, draft / "merge_report.json")
@@ -103,7 +103,7 @@ class Said(NamedTuple):
 def _merged(
     base: str, adapter: Path, draft: Path, family: ModelFamily, probes: Sequence[Item], dtype: str, revision: str | None
 ) -> Said:
-    loaded = _placed(family.load(base, revision=revision, dtype=dtype, attention="sdpa"))
+    loaded = placed(family.load(base, revision=revision, dtype=dtype, attention="sdpa"))
     questions = Probes.encode(loaded, probes)
     before = questions.logits(loaded.model)
     adapted = with_adapter(loaded, adapter).model
@@ -130,7 +130,7 @@ def _dtype_of(base: str, revision: str | None, wanted: str) -> str:
     return wanted if wanted != "auto" else stored if stored in DTYPES else "bfloat16"
 
 
-def _placed(loaded: Loaded) -> Loaded:
+def placed(loaded: Loaded) -> Loaded:
     """On the GPU when the model fits beside what is there; else where it is, mapped to its files."""
     import torch
 

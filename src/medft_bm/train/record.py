@@ -18,10 +18,11 @@ RECORD = "training.json"
 LENGTH = ("train.epochs", "train.max_steps")
 """More of these prolongs a training."""
 FREE = (
-    *("demo", "data.root", "data.cache", "data.on_error", "prepare", "evaluate", "run.folder", "wandb"),
+    *("demo", "data.root", "data.cache", "data.on_error", "prepare", "evaluate", "run.folder", "wandb", "hub"),
     *("train.resume", "train.workers", "train.report_to", "train.gallery", "train.gradient_checkpointing"),
     *("train.logging_steps", "train.save_steps", "train.eval_steps", "train.save_limit", *LENGTH),
     *("train.device_batch", "train.accumulation"),  # checkpoints know how many samples a step is of
+    "model.terms",
 )
 """Keys and sections that may differ from one start to the next: they change no update of the weights."""
 
@@ -56,7 +57,8 @@ def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[str
 
 def settings_of(config: Config) -> dict[str, Any]:
     """Every key that shapes the weights, with its value as JSON."""
-    keys = {key: value for key, value in _flat(config.model_dump(mode="json")) if not _is_free(key)}
+    values = config.model_dump(mode="json", exclude={"data": {"mix": {"__all__": {"terms"}}}})
+    keys = {key: value for key, value in _flat(values) if not _is_free(key)}
     salt = hashlib.sha256(keys.pop("data.salt").encode()).hexdigest()[:16]
     return {**keys, "data.salt (hash)": salt}
 

@@ -1,0 +1,1 @@
+"""Numbers that can be put beside MedVision's published tables."""

@@ -1,0 +1,1 @@
+"""The report of a run: what people look at and send around."""
