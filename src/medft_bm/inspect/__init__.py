@@ -1,0 +1,1 @@
+"""A prepared dataset as training will see it, on one page."""
