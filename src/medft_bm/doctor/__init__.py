@@ -1,0 +1,1 @@
+"""Whether this machine has what it takes: packages, GPUs, kernels, room, accounts."""
