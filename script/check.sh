@@ -17,7 +17,8 @@ check ruff check .
 check ruff format --check .
 check mypy --strict
 check lint-imports
-check shellcheck --external-sources "${shell_files[@]}" .ci/run
+check shellcheck --external-sources "${shell_files[@]}" .ci/run container/apptainer/python
+check hadolint --config container/hadolint.yaml container/*.Dockerfile
 check codespell
 
 if ((${#failed[@]})); then

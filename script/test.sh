@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=script/environment.sh
 source script/environment.sh
 ensure_environment train,dev "${TRAIN_MODULES[@]}" pytest xdist hypothesis skimage ruff mypy importlinter codespell_lib \
-  bitsandbytes deepspeed wandb ray nibabel
+  bitsandbytes deepspeed wandb ray nibabel kubernetes_validate openai fastapi uvicorn playwright sklearn
 
 bash script/check.sh
 # Two workers with threads of their own would fight over the cores.

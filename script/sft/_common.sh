@@ -31,8 +31,8 @@ choose_demo_or_real() { # SHORT_NAME DEMO_BASE REAL_MODEL
     : "${RUN_FOLDER:=runs/demo-$1}"
     : "${NUM_PROCESSES:=1}"
     echo "DEMO: phantoms and a tiny checkpoint without medical value. Set MODEL and DATA_ROOT for real work."
-  elif [[ -n $MERGE_ONLY && -z $RUN_FOLDER ]]; then
-    echo "medft: MERGE_ONLY needs RUN_FOLDER, the folder of a finished training" >&2
+  elif [[ -n $MERGE_ONLY$PUSH_ONLY && -z $RUN_FOLDER ]]; then
+    echo "medft: MERGE_ONLY and PUSH_ONLY need RUN_FOLDER, the folder of a finished training" >&2
     exit 2
   fi
   if [[ -z $RUN_FOLDER ]] && ((NUM_NODES > 1)); then
@@ -93,11 +93,24 @@ collect_words() { # EXTRA_WORD...
   word train.save_limit SAVE_LIMIT
   word train.resume RESUME
   word train.report_to REPORT_TO
+  word evaluate.limit EVAL_LIMIT
+  word evaluate.batch EVAL_BATCH
+  word evaluate.max_new_tokens MAX_NEW_TOKENS
+  word evaluate.probes PROBES
+  word evaluate.general GENERAL_MIX
   word wandb.project WANDB_PROJECT
   word wandb.name WANDB_NAME
   word wandb.id WANDB_RUN_ID
   word wandb.resume WANDB_RESUME
   word wandb.dir WANDB_DIR
+  word hub.push_lora PUSH_LORA
+  word hub.push_merged PUSH_MERGED
+  word hub.push_data PUSH_DATA
+  word hub.lora_repo HUB_LORA_REPO
+  word hub.merged_repo HUB_MERGED_REPO
+  word hub.data_repo HUB_DATA_REPO
+  word hub.private HUB_PRIVATE
+  word hub.token_file HUB_TOKEN_FILE
   word run.folder RUN_FOLDER
   words+=("$@")
 }
@@ -122,12 +135,39 @@ prepare() {
 
 evaluate() { # base | adapter | merged
   step "evaluate: $1"
-  medft evaluate "$MIX" --model "$1" "${words[@]}"
+  local gpus processes
+  gpus=$(visible_gpus)
+  processes=$((${NUM_PROCESSES:-$((gpus * NUM_NODES))} / NUM_NODES))
+  if ((gpus > 1 && processes > 1)); then # on this node alone: questions need no weights of others
+    NUM_NODES=1 NODE_RANK=0 MASTER_PORT='' by_accelerate "$processes" -m medft_bm.cli.main evaluate "$MIX" --model "$1" "${words[@]}"
+  else
+    medft evaluate "$MIX" --model "$1" "${words[@]}"
+  fi
 }
 
 merge() {
   step merge
   medft merge "$MIX" "${words[@]}"
+}
+
+wants_push() { [[ $PUSH_LORA == true || $PUSH_MERGED == true || $PUSH_DATA == true ]]; }
+
+# Before anything is spent: names, token and right to write.
+may_push() {
+  if wants_push && ((NODE_RANK == 0)); then
+    step "push: may it?"
+    medft push "$MIX" --check "${words[@]}"
+  fi
+}
+
+push() {
+  if wants_push; then
+    step push
+    medft push "$MIX" "${words[@]}"
+  elif [[ -n $PUSH_ONLY ]]; then
+    echo "medft: PUSH_ONLY needs PUSH_LORA, PUSH_MERGED or PUSH_DATA to be true" >&2
+    exit 2
+  fi
 }
 
 train() {

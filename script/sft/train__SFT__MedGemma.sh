@@ -49,20 +49,36 @@ source script/sft/_common.sh
 : "${REPORT_TO:=}"                 # tensorboard, wandb, tensorboard,wandb or none
 : "${WANDB_PROJECT:=}" "${WANDB_NAME:=}" "${WANDB_RUN_ID:=}" "${WANDB_RESUME:=}" "${WANDB_DIR:=}"
 
+# How to evaluate, before and after
+: "${EVAL_LIMIT:=}"                # questions of the test split; -1 is all
+: "${EVAL_BATCH:=}"                # prompts at a time
+: "${MAX_NEW_TOKENS:=}"            # longest reply
+: "${PROBES:=}"                    # questions asked again with a blank image, another pixel size and so on; 0 is none
+: "${GENERAL_MIX:=}"               # a mix that is not trained on, to see what was forgotten
+
 # Where: one process per visible GPU; on several nodes start this on each, with its NODE_RANK, or by srun
 : "${NUM_PROCESSES:=}"             # over all nodes
 : "${NUM_NODES:=}" "${NODE_RANK:=}" "${MASTER_ADDR:=}" "${MASTER_PORT:=}"
 : "${STRATEGY:=}"                  # auto, ddp, fsdp, zero2, zero3, zero2_offload or zero3_offload
 
-# Only a part of it: 1 to stop after preparing, or to merge the adapter in RUN_FOLDER and nothing else
-: "${PREPARE_ONLY:=}" "${MERGE_ONLY:=}"
+# What goes to the Hugging Face Hub, and where to (docs/hub.md); the token: `hf auth login`, HF_TOKEN or a file
+: "${PUSH_LORA:=}" "${PUSH_MERGED:=}" # true: after every save and at the end; and the merged model
+: "${PUSH_DATA:=}"                 # true: the prepared dataset, images included
+: "${HUB_LORA_REPO:=}" "${HUB_MERGED_REPO:=}" "${HUB_DATA_REPO:=}" # account/name
+: "${HUB_PRIVATE:=}"               # true or false
+: "${HUB_TOKEN_FILE:=}"            # file that holds the token
+
+# Only a part of it: 1 to stop after preparing, or to merge or push what is in RUN_FOLDER and nothing else
+: "${PREPARE_ONLY:=}" "${MERGE_ONLY:=}" "${PUSH_ONLY:=}"
 
 ensure_environment train "${TRAIN_MODULES[@]}"
 find_nodes
 choose_demo_or_real medgemma script/demo/base/gemma3 google/medgemma-4b-it
 collect_words "$@"
 
-if [[ -n $MERGE_ONLY ]]; then merge; exit; fi
+if [[ -n $PUSH_ONLY ]]; then push; exit; fi
+if [[ -n $MERGE_ONLY ]]; then merge; push; exit; fi
+may_push
 prepare
 if [[ -n $PREPARE_ONLY ]]; then exit; fi
 clear_demo
@@ -72,4 +88,5 @@ if ((NODE_RANK > 0)); then exit; fi
 if ((NUM_NODES > 1)); then evaluate base; fi # not before: the other nodes would give up waiting
 merge
 evaluate merged
+push
 step "done: $RUN_FOLDER/report.html"

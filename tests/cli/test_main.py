@@ -12,7 +12,10 @@ import pytest
 from medft_bm.cli import config, prepare
 from medft_bm.core.errors import DataError
 
-VERBS = ["prepare", "train", "evaluate", "merge", "tasks", "models", "sources", "config keys", "config check"]
+VERBS = [
+    "prepare", "inspect", "train", "evaluate", "compare", "merge",
+    "tasks", "models", "sources", "config keys", "config check", "doctor",
+]  # fmt: skip
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "SimpleITK", "scipy", "pydantic", "yaml"}
 
 

@@ -96,9 +96,13 @@ def test_every_variable_becomes_one_valid_key(launch, repository, medft):
         "ACCUMULATION": "11", "ATTENTION": "eager", "GRADIENT_CHECKPOINTING": "true", "LOGGING_STEPS": "12",
         "EVAL_STEPS": "13", "SAVE_STEPS": "14", "SAVE_LIMIT": "15", "REPORT_TO": "wandb", "STRATEGY": "zero2",
         "LORA_RANK": "21", "LORA_ALPHA": "22", "MIN_PIXELS": "23", "MAX_PIXELS": "24", "RESUME": "/c",
+        "EVAL_LIMIT": "25", "EVAL_BATCH": "26", "MAX_NEW_TOKENS": "27", "PROBES": "28", "GENERAL_MIX": "/g.yaml",
         "WANDB_PROJECT": "p", "WANDB_NAME": "n", "WANDB_RUN_ID": "i", "WANDB_RESUME": "must", "WANDB_DIR": "/w",
+        "PUSH_LORA": "false", "PUSH_MERGED": "no", "PUSH_DATA": "off", "HUB_PRIVATE": "true", "HUB_LORA_REPO": "a/lora",
+        "HUB_MERGED_REPO": "a/merged", "HUB_DATA_REPO": "a/data", "HUB_TOKEN_FILE": "/t",
     }  # fmt: skip
-    launching = {"NUM_PROCESSES", "NUM_NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "PREPARE_ONLY", "MERGE_ONLY"}
+    launching = {"NUM_PROCESSES", "NUM_NODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"}
+    launching |= {"PREPARE_ONLY", "MERGE_ONLY", "PUSH_ONLY"}
     launching |= {"USE_FLASH_ATTENTION_2"}  # another name for a value of ATTENTION
     offered = {piece.split(":=")[0] for piece in script.split('"${')[1:] if ":=" in piece.split("}")[0]}
     assert offered == set(values) | launching
@@ -125,6 +129,9 @@ def test_several_gpus_are_all_used_through_accelerate(launch, tmp_path):
         "accelerate launch --num_processes 4 --mixed_precision no --dynamo_backend no --gpu_ids all --multi_gpu "
         "--num_machines 1 --machine_rank 0 --main_process_port 0 -m medft_bm.cli.main train tasks/real_samples.yaml "
     )
+    for line, which in ((lines[1], "base"), (lines[4], "merged")):
+        assert line.startswith("accelerate launch --num_processes 4 ")
+        assert f" -m medft_bm.cli.main evaluate tasks/real_samples.yaml --model {which} " in line
 
 
 def test_one_gpu_is_one_process_without_a_launcher(launch, tmp_path):
@@ -170,8 +177,11 @@ def test_the_first_of_two_nodes_does_everything_but_keeps_the_other_from_waiting
         MASTER_ADDR="10.0.0.1",
     )  # fmt: skip
 
-    assert [line.split()[0] for line in lines] == ["prepare", "accelerate", "evaluate", "merge", "evaluate"]
+    assert [line.split()[0] for line in lines] == ["prepare", "accelerate", "accelerate", "merge", "accelerate"]
     assert "--num_processes 16 " in lines[1]
+    for line in (lines[2], lines[4]):  # the other node has left
+        assert "--num_processes 8 " in line
+        assert "--num_machines 1 --machine_rank 0 --main_process_port 0 -m medft_bm.cli.main evaluate " in line
     assert "--num_machines 2 --machine_rank 0 --main_process_ip 10.0.0.1 --main_process_port 29500 " in lines[1]
 
 
@@ -227,10 +237,31 @@ def test_a_failing_step_stops_everything_with_its_exit_code(launch, tmp_path):
 
 def test_merging_alone_needs_a_run_folder_and_runs_nothing_else(launch, tmp_path):
     launch("train__SFT__MedGemma.sh", code=2, MODEL="m", MERGE_ONLY="1")
-    assert "MERGE_ONLY needs RUN_FOLDER" in launch.done.stderr
+    assert "MERGE_ONLY and PUSH_ONLY need RUN_FOLDER" in launch.done.stderr
 
     lines = launch("train__SFT__MedGemma.sh", MODEL="m", MERGE_ONLY="1", RUN_FOLDER=str(tmp_path))
     assert [line.split()[0] for line in lines] == ["merge"]
+
+
+def test_pushing_is_asked_about_first_and_done_last(launch, tmp_path):
+    where = {"MODEL": "m", "RUN_FOLDER": str(tmp_path)}
+    lines = launch("train__SFT__MedGemma.sh", PUSH_LORA="true", HUB_PRIVATE="false", **where)
+    assert [line.split()[0] for line in lines] == ["push", "prepare", "evaluate", "train", "merge", "evaluate", "push"]
+    assert lines[0].startswith("push tasks/real_samples.yaml --check ")
+    assert all(" hub.push_lora=true hub.private=false " in line and "--check" not in line for line in lines[3::3])
+    refused = launch("train__SFT__MedGemma.sh", code=4, FAIL_ON="--check", PUSH_MERGED="true", **where)
+    assert [line.split()[0] for line in refused] == ["push"]
+    lines = launch("train__SFT__MedGemma.sh", MERGE_ONLY="1", PUSH_MERGED="true", **where)
+    assert [line.split()[0] for line in lines] == ["merge", "push"]
+
+
+def test_pushing_alone_runs_nothing_else_and_needs_to_be_told_what(launch, tmp_path):
+    where = {"MODEL": "m", "RUN_FOLDER": str(tmp_path), "PUSH_ONLY": "1"}
+    launch("train__SFT__Qwen2.5-VL.sh", code=2, **where)
+    assert "PUSH_ONLY needs PUSH_LORA, PUSH_MERGED or PUSH_DATA" in launch.done.stderr
+
+    (line,) = launch("train__SFT__Qwen2.5-VL.sh", PUSH_DATA="true", **where)
+    assert line.startswith("push tasks/real_samples.yaml model.name=m hub.push_data=true ")
 
 
 def test_a_folder_that_was_asked_for_is_never_removed(launch, tmp_path):

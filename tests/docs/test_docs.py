@@ -130,6 +130,8 @@ def check(page, words: list[str], variables: list[str]) -> None:
     match words:
         case ["medft", *arguments]:
             check_medft(page, arguments)
+        case ["accelerate" | "torchrun", *_, "-m", "medft_bm.cli.main", verb, place]:
+            check_medft(page, [verb, place])
         case ["bash", script, *arguments]:
             assert (REPOSITORY / script).is_file(), script
             offered = re.findall(r'"\$\{([A-Z_]+):=', (REPOSITORY / script).read_text())
@@ -153,7 +155,7 @@ def check(page, words: list[str], variables: list[str]) -> None:
 def check_medft(page, arguments: list[str]) -> None:
     args, rest = parser().parse_known_args(arguments)
     assert not [word for word in rest if word.startswith("-")], arguments
-    if not hasattr(args, "config"):
+    if getattr(args, "config", None) is None:
         assert not rest
         return
     path, words = REPOSITORY / args.config, [*args.words, *rest]
@@ -195,7 +197,7 @@ def test_the_architecture_names_every_room_every_module_of_the_large_ones_and_ev
     first = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     folders = {path.name.removesuffix(".py") for path in (REPOSITORY / "src/medft_bm").glob("[a-z]*")} - {"py.typed"}
     assert first == rooms == folders
-    for room in ("prepare", "train"):
+    for room in ("prepare", "train", "evaluate"):
         inside = about.text.split(f"### Inside `{room}`")[1].split("```")[1]
         modules = {path.stem for path in (REPOSITORY / "src/medft_bm" / room).glob("[a-z]*.py")}
         assert [name for name in modules if not re.search(rf"\b{name}(?:[,:;\n]| {{2}})", inside)] == []

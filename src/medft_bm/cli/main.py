@@ -11,7 +11,22 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from medft_bm.cli import config, evaluate, merge, plan, prepare, registry, train
+from medft_bm.cli import (
+    chat,
+    compare,
+    config,
+    doctor,
+    evaluate,
+    export,
+    inspect,
+    merge,
+    plan,
+    predict,
+    prepare,
+    push,
+    registry,
+    train,
+)
 from medft_bm.core.errors import INSTALL, ConfigError, DependencyError, MedftError
 
 OURS = "medft_bm"
@@ -59,7 +74,22 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"medft {_version()}")
     verbs = made.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (prepare, plan, train, evaluate, merge, registry, config):
+    for module in (
+        prepare,
+        inspect,
+        export,
+        plan,
+        train,
+        evaluate,
+        compare,
+        predict,
+        chat,
+        merge,
+        push,
+        registry,
+        config,
+        doctor,
+    ):
         module.add(verbs)
     return made
 

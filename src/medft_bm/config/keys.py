@@ -16,8 +16,11 @@ from medft_bm.core.registry import did_you_mean
 
 NAMES: dict[Any, str] = {str: "text", Path: "path", bool: "true | false", type(None): "null", Any: "anything"}
 
-MOVED = {"lora.parts": "towers.vision.train=lora, and the like for projector and language"}
-"""Keys of earlier versions, and what to write instead."""
+MOVED = {
+    "lora.parts": "towers.vision.train=lora, and the like for projector and language",
+    "hub.token": "HF_TOKEN, `hf auth login` or hub.token_file: a token in a config would be saved with it",
+}
+"""Keys that are asked for and not there, and what to write instead."""
 
 
 @dataclass(frozen=True)

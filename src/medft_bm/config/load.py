@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from medft_bm.core.errors import ConfigError
 PREFIX = "MEDFT_"
 NOT_CONFIG = frozenset({"MEDFT_DEBUG"})
 """Variables of that prefix with a meaning of their own."""
+SECRET = re.compile(r"(^|[._])(token|token_file|api_key|password|secret)$", re.IGNORECASE)
+"""How keys end whose values are never repeated, right or wrong."""
 TEXT_KEYS = frozenset(key.key for key in config_keys() if key.is_text)
 
 
@@ -85,7 +88,7 @@ def check_config(path: Path, words: Sequence[str] = (), environ: Mapping[str, st
     for word in words:
         key, equals, text = word.partition("=")
         if equals and key.strip():
-            _set(tree, key.strip(), text, repr(word), checked)
+            _set(tree, key.strip(), text, _shown(key.strip(), word), checked)
         else:
             checked.problems.append(f"{word!r}: not of the form key=value")
     _validate(tree, checked)
@@ -116,6 +119,10 @@ def _read(path: Path, checked: Checked) -> Tree:
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
     names = sorted(name for name in environ if name.startswith(PREFIX) and name not in NOT_CONFIG)
     return [(name.removeprefix(PREFIX).lower().replace("__", "."), environ[name], name) for name in names]
+
+
+def _shown(key: str, word: str) -> str:
+    return repr(f"{key}=...") if SECRET.search(key) else repr(word)
 
 
 def _set(tree: Tree, key: str, text: str, origin: str, checked: Checked) -> None:

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from medft_bm.config.fields import Count, FilePath, Limit, Natural, SampleLimit, Section, Share
+from medft_bm.config.evaluation import Evaluate
+from medft_bm.config.fields import FilePath, Limit, Natural, Section, Share
+from medft_bm.config.hub import Hub
+from medft_bm.config.terms import Terms
 from medft_bm.config.tracking import Wandb
 from medft_bm.config.training import Augment, Lora, Model, Towers, Train
 
@@ -43,6 +46,8 @@ class Part(Section):
     """At most so many samples of this part; wins over data.limit_per_source."""
     balance: bool = False
     """Keep as many samples of every label as there are of the rarest, split by split."""
+    terms: Terms | None = None
+    """Licence and terms of the raw data; null: those that are known of the source, or unknown."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,8 +62,8 @@ class SplitRule(Section):
 
     validation: Share = 0.1
     """Share of subjects held out for validation."""
-    test: Share = 0.2
-    """Share of subjects held out for testing."""
+    test: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of subjects held out for testing; 1, with validation 0, asks about all of them and trains on none."""
     seed: int = 0
     """Another seed is another split."""
     by: str = "subject"
@@ -75,7 +80,7 @@ class SplitRule(Section):
     @model_validator(mode="after")
     def _something_to_train_on(self) -> SplitRule:
         test = self.test if self.folds is None else 1 / self.folds
-        if self.validation + test >= 1:
+        if self.validation + test >= 1 and (self.validation, test) != (0, 1):
             raise ValueError(f"validation {self.validation} and test {test:g} leave nothing to train on")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} folds: they are numbered from 0")
@@ -141,23 +146,6 @@ class Prepare(Section):
     """Processes that read and render; 0: one per core that this process may use."""
 
 
-class Evaluate(Section):
-    """Replies, scores and the report."""
-
-    split: Literal["validation", "test"] = "test"
-    """Split whose samples are asked."""
-    limit: SampleLimit = None
-    """Samples asked, in equal shares of every part; null or -1 asks all."""
-    batch: Count = 8
-    """Prompts per generation batch; does not change the replies."""
-    max_new_tokens: Count = 64
-    """Longest reply, in tokens."""
-    examples: Natural = 24
-    """Cases drawn in the report."""
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
-    """Resamples of the patients behind every interval."""
-
-
 class Run(Section):
     """Where a training and its evaluation are kept."""
 
@@ -181,4 +169,5 @@ class Config(Section):
     augment: Augment = Augment()
     evaluate: Evaluate = Evaluate()
     wandb: Wandb = Wandb()
+    hub: Hub = Hub()
     run: Run = Run()

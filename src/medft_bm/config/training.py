@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from medft_bm.config.fields import Count, FolderOrId, Natural, Rate, Section, Share, Words
+from medft_bm.config.terms import LicenceId
 
 NO_FLOAT16 = "activations of Gemma 3 exceed its range and become NaN without an error; use bfloat16 or float32"
 
@@ -20,6 +21,8 @@ class Model(Section):
     """Model family (see `medft models`); null: from the checkpoint's config.json."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
+    terms: LicenceId | None = None
+    """Licence of the checkpoint (see docs/cards.md); null: known for MedGemma, Gemma and Qwen by their names."""
     min_pixels: Count | None = None
     """Fewest pixels of an image after the processor; a smaller one is enlarged. null: as the checkpoint says."""
     max_pixels: Count | None = None
