@@ -52,11 +52,11 @@ def main() -> None:
     args = _arguments()
     print(f"{args.count:,} questions of {len(TASKS)} tasks, {args.per_patient} a patient, {args.draws} draws")
     items = make_items(args.count, args.per_patient)
-    with no_garbage_search():
+    with no_garbage_search():  # as an evaluation reads them
         decoded, read_s = timed(lambda: list(items))
-        replies = make_replies(decoded, args.prose)
-        scored, score_s = timed(lambda: score_replies(decoded, replies))
-        _, summary_s = timed(lambda: summarise(scored, resamples=args.draws, seed=0))
+    replies = make_replies(decoded, args.prose)
+    scored, score_s = timed(lambda: score_replies(decoded, replies))
+    _, summary_s = timed(lambda: summarise(scored, resamples=args.draws, seed=0))
     costs = {"read rows": read_s, "score": score_s, "summarise": summary_s}
     costs["all"] = Cost(*map(sum, zip(*((cost.wall_s, cost.cpu_s) for cost in costs.values()), strict=True)))
     rows = [

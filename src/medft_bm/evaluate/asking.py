@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from medft_bm.config.evaluation import Evaluate
 from medft_bm.core.errors import DataError
+from medft_bm.core.memory import no_garbage_search
 from medft_bm.evaluate.compare import Who
 from medft_bm.evaluate.questions import Question, candidates_of, question_of
 from medft_bm.evaluate.sampling import spread
@@ -34,7 +35,8 @@ def asked_items(prepared: Prepared, options: Evaluate) -> list[Item]:
             f"the {options.split} split is empty", where="evaluate.split", fix="raise data.split or data.limit"
         )
     if options.limit is None or options.limit == len(items):
-        return list(items)
+        with no_garbage_search():
+            return list(items)
     if options.limit > len(items):
         log.info(
             "evaluate.limit is %d and the %s split has %d samples; using all", options.limit, options.split, len(items)

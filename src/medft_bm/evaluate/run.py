@@ -16,6 +16,7 @@ from typing import Any
 from medft_bm.config.evaluation import Evaluate
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import DataError
+from medft_bm.core.memory import no_garbage_search
 from medft_bm.evaluate.asking import asked_items, condition, questions_about
 from medft_bm.evaluate.backends.base import Backend
 from medft_bm.evaluate.compare import Who
@@ -149,7 +150,8 @@ def open_evaluation(folder: Path, prepared: Prepared) -> Evaluation | None:
         raise DataError(f"the evaluation cannot be read: {error!r}", where=str(folder), fix=_AGAIN) from error
     if about["data"] != prepared.folder.name:
         raise DataError("the evaluation is of another prepared dataset", where=str(folder), fix=_AGAIN)
-    items = [item for item in prepared.items(about["split"]) if item.uid in asked]
+    with no_garbage_search():
+        items = [item for item in prepared.items(about["split"]) if item.uid in asked]
     known = ReplyFile(folder, meta).open()
     keys = [(item.uid, asked[item.uid]) for item in items]
     if len(items) != len(asked) or any(key not in known for key in keys):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medft_bm.core.errors import DataError
+from medft_bm.core.memory import no_garbage_search
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.replies import Reply
 from medft_bm.metrics.aggregate import Interval, clustered_bootstrap
@@ -96,10 +97,11 @@ def score_replies(items: Sequence[Item], replies: Sequence[Reply]) -> list[Score
     """
     if [item.uid for item in items] != [reply.uid for reply in replies]:
         raise DataError(f"{len(replies)} replies do not match {len(items)} items one to one")
-    return [
-        Scored(item, reply, item.task.score(item.sample, item.view, reply.text))
-        for item, reply in zip(items, replies, strict=True)
-    ]
+    with no_garbage_search():
+        return [
+            Scored(item, reply, item.task.score(item.sample, item.view, reply.text))
+            for item, reply in zip(items, replies, strict=True)
+        ]
 
 
 def by_part(scored: Sequence[Scored]) -> dict[int, list[Scored]]:
@@ -128,7 +130,8 @@ def summarise(scored: Sequence[Scored], *, resamples: int, seed: int) -> list[Su
         resamples: draws of patients behind every interval.
         seed: of those draws.
     """
-    return [_summary(part, of, resamples, seed) for part, of in by_part(scored).items()]
+    with no_garbage_search():
+        return [_summary(part, of, resamples, seed) for part, of in by_part(scored).items()]
 
 
 def _summary(part: int, scored: list[Scored], resamples: int, seed: int) -> Summary:
