@@ -140,7 +140,7 @@ def test_centimetres_are_read_as_such_with_and_without_their_name(task, items):
         assert one.question.prompt.count("in cm") == 1
         assert re.search(r"One pixel is [\d.]+ mm", one.question.prompt)
         said = ", ".join(f"{float(n) / 10:.3f}" for n in item.answer_text.split(", "))
-        for reply in (said, f"{said} cm", f"{item.answer_text} mm"):
+        for reply in (said, f"{said} cm", f"{said} centimetres", f"{item.answer_text} mm"):
             score = item.task.score(one.sample, one.view, one.read(reply))
             assert score.values["absolute_error"] < 0.11
 

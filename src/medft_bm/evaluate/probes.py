@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from PIL import Image, ImageOps
 
+from medft_bm.config.training import SIDES
 from medft_bm.core.geometry import Spacing
 from medft_bm.core.motion import Motion
 from medft_bm.core.types import Sample, View
@@ -40,7 +41,8 @@ class Probed:
 
     def read(self, reply: str) -> str:
         """The reply as its reader needs it."""
-        return f"{reply} {self.unit}" if self.unit and "mm" not in reply and "cm" not in reply else reply
+        named = any(unit in reply.lower() for unit in ("mm", "cm", "metre", "meter"))
+        return f"{reply} {self.unit}" if self.unit and not named else reply
 
 
 Change: TypeAlias = Callable[[Item, Question, Item], Probed | None]
@@ -87,7 +89,7 @@ def _with_picture(item: Item, asked: Question, name: str, picture: Callable[[], 
 
 def _mirrored(item: Item, asked: Question, other: Item) -> Probed | None:
     task, sample = item.task, item.sample
-    if not isinstance(task, Movable) or names_a_side(item, ("left", "right", "lateral")):
+    if not isinstance(task, Movable) or names_a_side(item, SIDES):
         return None
     moved = task.moved(sample, Motion.window(sample.size, sample.spacing, flip_x=True))
     if moved is None:
