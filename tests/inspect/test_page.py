@@ -6,12 +6,12 @@ import base64
 import io
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.inspect.conftest import config_of
+from tests.pages import Page
 
 from medft_bm.core.errors import ConfigError, DataError
 from medft_bm.inspect.make import inspect_prepared, write_page
@@ -20,38 +20,6 @@ from medft_bm.inspect.pictures import data_uri
 
 HOSTILE = '<script>alert("x")</script> & {{ 7 * 7 }}'
 CHANGES = {"flip": ["left_right"], "rotate_deg": 20, "zoom": 0.2, "crop": 0.1, "intensity": 0.5, "probability": 1.0}
-
-
-class Page(HTMLParser):
-    """Checks nesting, and collects tags and text."""
-
-    VOID = frozenset({"meta", "img", "br", "wbr", "input", "link"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.text += data
-
-    def all(self, tag, **attrs):
-        return [found for name, found in self.tags if name == tag and attrs.items() <= found.items()]
-
-    def spans(self, kind):
-        return [found for found in self.all("span") if kind in (found.get("class") or "").split()]
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from tests.pages import Page
 
 from medft_bm.core.errors import DataError
 from medft_bm.evaluate.backends.transformers import Transformers
@@ -22,36 +22,6 @@ from medft_bm.evaluate.report.content import gather
 from medft_bm.evaluate.report.page import render_page
 from medft_bm.evaluate.run import evaluate_run, open_evaluation
 from medft_bm.metrics.aggregate import Interval
-
-
-class Page(HTMLParser):
-    """Checks nesting, and collects what the tests ask about."""
-
-    VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "rect", "line"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
