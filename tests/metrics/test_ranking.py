@@ -21,11 +21,30 @@ def test_nothing_has_no_median():
     assert np.isnan(Median()(np.ones((0, 1)), np.zeros(0)))
 
 
-def test_another_array_is_sorted_anew():
-    median, ones = Median(), np.ones(3)
+@pytest.mark.parametrize("samples", [1, 2, 3, 50, 64, 65, 1000, 5000])
+@pytest.mark.parametrize("ties", [False, True])
+def test_medians_of_many_draws_are_those_of_one_after_another(samples, ties):
+    rng, median = np.random.default_rng(samples), Median()
+    rows = rng.gamma(1, 5, (samples, 1))
+    rows = np.round(rows / 4) if ties else rows
+    clusters = min(samples, 20)
+    member = np.concatenate([np.arange(clusters), rng.integers(0, clusters, samples - clusters)])
+    draws = rng.multinomial(clusters, np.full(clusters, 1 / clusters), 60).astype(float)
 
-    assert median(np.array([[1.0], [5.0], [3.0]]), ones) == 3
-    assert median(np.array([[7.0], [5.0], [9.0]]), ones) == 7
+    at_once = median.redrawn(rows, member, clusters)(draws)
+
+    assert at_once.tolist() == [median(rows, draw[member]) for draw in draws]
+
+
+def test_areas_of_many_draws_are_those_of_one_after_another():
+    rng, auroc = np.random.default_rng(3), Auroc()
+    rows = np.column_stack([rng.integers(0, 3, 90), rng.dirichlet(np.ones(3), 90)])
+    member = np.repeat(np.arange(6), 15)
+    draws = rng.multinomial(6, np.full(6, 1 / 6), 20).astype(float)
+
+    at_once = auroc.redrawn(rows, member, 6)(draws)
+
+    assert at_once.tolist() == [auroc(rows, draw[member]) for draw in draws]
 
 
 def test_an_area_of_a_hand_computed_example():

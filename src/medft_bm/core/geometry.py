@@ -58,10 +58,9 @@ class Box:
     x1: float
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.y0, self.x0, self.y1, self.x1))):
-            raise GeometryError(f"box corners must be finite, got {self}")
-        if self.y1 <= self.y0 or self.x1 <= self.x0:
-            raise GeometryError(f"a box needs y1 > y0 and x1 > x0, got {self}")
+        # NaN and infinity fail it too.
+        if not (-math.inf < self.y0 < self.y1 < math.inf and -math.inf < self.x0 < self.x1 < math.inf):
+            raise GeometryError(f"a box needs finite corners with y1 > y0 and x1 > x0, got {self}")
 
     @property
     def corners(self) -> NDArray[np.float64]:
@@ -143,9 +142,9 @@ class PixelMap:
 
     def box(self, box: Box) -> Box:
         """Move a box; its corners are sorted again after a flip."""
-        y0, y1 = sorted(y * self.scale_y + self.shift_y for y in (box.y0, box.y1))
-        x0, x1 = sorted(x * self.scale_x + self.shift_x for x in (box.x0, box.x1))
-        return Box(y0, x0, y1, x1)
+        y0, y1 = box.y0 * self.scale_y + self.shift_y, box.y1 * self.scale_y + self.shift_y
+        x0, x1 = box.x0 * self.scale_x + self.shift_x, box.x1 * self.scale_x + self.shift_x
+        return Box(min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1))
 
     def spacing(self, spacing: Spacing | None) -> Spacing | None:
         """Spacing of ``dst`` for a given spacing of ``src``; unknown stays unknown."""
@@ -195,7 +194,7 @@ def length_mm(yx: Points, spacing: Spacing) -> float:
     """
     # As plain numbers: arrays of two points cost several times as much, and millions are measured.
     (y0, x0), (y1, x1) = yx.tolist() if isinstance(yx, np.ndarray) else yx
-    return float(np.hypot((y1 - y0) * spacing.y, (x1 - x0) * spacing.x))
+    return math.hypot((y1 - y0) * spacing.y, (x1 - x0) * spacing.x)
 
 
 def angle_deg(first: Points, second: Points, spacing: Spacing, *, directed: bool = False) -> float:

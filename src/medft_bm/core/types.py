@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from medft_bm.core.geometry import PixelMap, Size, Spacing
@@ -83,6 +84,11 @@ class View:
     from_slice: PixelMap
     image_tokens: int
     coordinates: Coordinates = "fraction"
+
+    @cached_property
+    def slice_from_fractions(self) -> PixelMap:
+        """From fractions of the sides of this image, from its top-left corner, to pixels of the sample's image."""
+        return PixelMap.stretch(Size(1, 1), self.size).then(self.from_slice.inverse)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
 from medft_bm.core.errors import DataError
-from medft_bm.metrics.statistic import OfSums, Statistic
+from medft_bm.metrics.statistic import OfSums, Redraws, Statistic
 
 UNDEFINED = 0.05
 """Share of draws without a value from which on there is no interval: what is left would be a selection."""
@@ -156,30 +156,17 @@ def _ends(
     return float(bounds[0] + width * low), float(bounds[0] + width * high)
 
 
-def cluster_sums(rows: Floats, member: NDArray[np.intp], clusters: int) -> Floats:
-    """Sum of the rows of every cluster.
-
-    Args:
-        rows: ``(n, k)``.
-        member: ``(n,)``, cluster of every row, 0..clusters-1.
-        clusters: how many there are.
-
-    Returns:
-        ``(clusters, k)``.
-    """
-    return np.column_stack([np.bincount(member, column, clusters) for column in rows.T])
-
-
 def _draws(
     rows: Floats, member: NDArray[np.intp], clusters: int, resamples: int, seed: int, statistic: Statistic
 ) -> Floats:
     """The statistic of every draw, ``(resamples,)``."""
-    blocks = _weights(clusters, resamples, seed)
-    if not isinstance(statistic, OfSums):
-        return np.array([statistic(rows, weights[member]) for block in blocks for weights in block])
-    sums = cluster_sums(rows, member, clusters)
+
+    def one_by_one(draws: Floats) -> Floats:
+        return np.array([statistic(rows, draw[member]) for draw in draws])
+
+    of_draws = statistic.redrawn(rows, member, clusters) if isinstance(statistic, Redraws) else one_by_one
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.concatenate([statistic.of(block @ sums) for block in blocks])
+        return np.concatenate([of_draws(block) for block in _weights(clusters, resamples, seed)])
 
 
 def _weights(clusters: int, resamples: int, seed: int) -> Iterator[Floats]:

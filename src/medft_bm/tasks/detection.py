@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -128,9 +127,10 @@ class Detection:
         if isinstance(said, Refusal):
             return Score(None, why=said)
         x1, y1, x2, y2 = said
+        top, bottom = (1 - y1, 1 - y2) if self._counts_upwards else (y1, y2)
         try:
-            said_box = Box(min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))
-            box = _fractions_to_slice(view, self._counts_upwards).box(said_box)
+            said_box = Box(min(top, bottom), min(x1, x2), max(top, bottom), max(x1, x2))
+            box = view.slice_from_fractions.box(said_box)
         except GeometryError:
             return Score(None, why=Refusal.NO_AREA)
         values = box_scores(box, Box(*sample.truth["box"]), sample.spacing)
@@ -181,13 +181,6 @@ class Detection:
     @property
     def _counts_upwards(self) -> bool:
         return bool(self.preset) or self.origin == "lower_left"
-
-
-@lru_cache(maxsize=4096)
-def _fractions_to_slice(view: View, counts_upwards: bool) -> PixelMap:
-    """From fractions of the image the model sees to pixels of the slice; images of one size share it."""
-    to_view = PixelMap.stretch(Size(1, 1), view.size).then(PixelMap.flip(view.size, y=counts_upwards))
-    return to_view.then(view.from_slice.inverse)
 
 
 def _fractions(sample: Sample) -> list[float]:

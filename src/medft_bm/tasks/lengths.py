@@ -19,8 +19,8 @@ LENGTH_METRICS = (
     Metric("within_5_mm"),
 )
 
-_SHARES = {f"within_{percent}_percent": percent / 100 for percent in (10, 20, 30)}
-_BOUNDS_MM = {f"within_{bound}_mm": bound for bound in (2, 5)}
+_SHARES = tuple((f"within_{percent}_percent", percent / 100) for percent in (10, 20, 30))
+_BOUNDS_MM = tuple((f"within_{bound}_mm", bound) for bound in (2, 5))
 
 
 def length_scores(sample: Sample, said: Sequence[float], true: Sequence[float]) -> dict[str, float]:
@@ -49,8 +49,8 @@ def length_scores(sample: Sample, said: Sequence[float], true: Sequence[float]) 
     if sample.spacing is not None:
         values["normalised_error"] = mean / diagonal_mm(sample.size, sample.spacing)
     largest_share, largest = max(shares), max(errors)
-    for name, bound in _SHARES.items():
+    for name, bound in _SHARES:
         values[name] = within(largest_share, bound)
-    for name, bound in _BOUNDS_MM.items():
+    for name, bound in _BOUNDS_MM:
         values[name] = within(largest, bound)
     return values

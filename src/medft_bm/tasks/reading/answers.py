@@ -19,7 +19,11 @@ _TAG_ENDS = re.compile(r"</answer>", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed ?\{([^{}]*)(?:\}((?:(?!\\boxed)[^\n])*)|$)")
 _NEXT_QUESTION = re.compile(r"^(?:question|q|user|human|prompt|task) ?:", re.IGNORECASE | re.MULTILINE)
 
-_WORD = r"(?:answer|antwort|r[ée]ponse|respuesta|resposta|risposta|ответ|答案|回答|答え)"
+_WORDS = (
+    *("answer", "antwort", "réponse", "reponse", "respuesta", "resposta", "risposta"),
+    *("ответ", "答案", "回答", "答え"),
+)
+_WORD = f"(?:{'|'.join(_WORDS)})"
 _MARKS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -29,8 +33,6 @@ _MARKS = tuple(
     )
 )
 """From the clearest mark of an answer to the least clear one: only the clearest that is there counts."""
-
-_ANY_MARK = re.compile(_WORD, re.IGNORECASE)
 
 _CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|in conclusion|in summary|to conclude|conclusion|overall)\b", re.I)
 _INCONCLUSIVE = (Refusal.TOO_MANY, Refusal.RANGE, Refusal.SEVERAL_BOXES, Refusal.SEVERAL_CLASSES)
@@ -47,6 +49,8 @@ _DECLINES = re.compile(
     r"\b(?:do not|don't|does not|doesn't) (?:know|have enough|contain enough|provide enough)\b)",
     re.IGNORECASE,
 )
+_DECLINING = ("not", "n't", "unable", "impossible", "sorry")
+"""What such a sentence cannot do without: a look for that is far cheaper."""
 _GOES_ON = re.compile(
     r"\b(?:but|however|nevertheless|nonetheless|that said|still|estimate[ds]?|approximate(?:ly|d)?|roughly|"
     r"best guess|if i had to)\b",
@@ -100,7 +104,7 @@ def _told(text: str) -> str | None:
 
 
 def _marked(text: str, wanted: re.Pattern[str]) -> Sequence[str]:
-    for mark in _MARKS if _ANY_MARK.search(text) else ():
+    for mark in _MARKS if _any_in(_WORDS, text) else ():
         marks = list(mark.finditer(text))
         stops = [*(match.start() for match in marks), len(text)][1:]
         lines = [_line(text[match.end() : stop], wanted) for match, stop in zip(marks, stops, strict=True)]
@@ -118,7 +122,7 @@ def _line(text: str, wanted: re.Pattern[str]) -> str:
 
 def _undeclined(part: str, wanted: re.Pattern[str], read: Callable[[str], T | Refusal]) -> T | Refusal:
     """What a part says, unless it says that it will not say, and nothing after all."""
-    declines = list(_DECLINES.finditer(part))
+    declines = list(_DECLINES.finditer(part)) if _any_in(_DECLINING, part) else []
     if declines:
         goes_on = _GOES_ON.search(part, declines[-1].end())
         if not goes_on or not wanted.search(part, goes_on.end()):
@@ -127,3 +131,8 @@ def _undeclined(part: str, wanted: re.Pattern[str], read: Callable[[str], T | Re
     reading = read(part)
     concludes = list(_CONCLUDES.finditer(part)) if reading in _INCONCLUSIVE else []
     return read(part[concludes[-1].end() :]) if concludes and wanted.search(part, concludes[-1].end()) else reading
+
+
+def _any_in(words: Sequence[str], text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in words)

@@ -45,18 +45,22 @@ def _fractions(four: Four | Refusal, coordinates: Coordinates, seen: Size) -> Co
     sides = _sides(four, coordinates, seen)
     if isinstance(sides, Refusal):
         return sides
-    x1, y1, x2, y2 = (
-        min(1.0, max(0.0, value / side)) for value, side in zip(four.values, (*sides, *sides), strict=True)
-    )
-    return Refusal.NO_AREA if x1 == x2 or y1 == y2 else (x1, y1, x2, y2)
+    x1, y1, x2, y2 = four.values
+    w, h = sides
+    corners = _clipped(x1 / w), _clipped(y1 / h), _clipped(x2 / w), _clipped(y2 / h)
+    return Refusal.NO_AREA if corners[0] == corners[2] or corners[1] == corners[3] else corners
+
+
+def _clipped(fraction: float) -> float:
+    return min(1.0, max(0.0, fraction))
 
 
 def _sides(four: Four, coordinates: Coordinates, seen: Size) -> tuple[float, float] | Refusal:
     """Width and height of the image in the numbers of this box."""
     pixels = (float(seen.w), float(seen.h))
     scales = {"fraction": (1.0, 1.0), "thousandth": (1000.0, 1000.0), "pixel": pixels}
-    stated = {"percent": (100.0, 100.0), "px": pixels}
     if four.unit:
+        stated = {"percent": (100.0, 100.0), "px": pixels}
         sides = stated.get(four.unit)
         return Refusal.UNIT if sides is None else sides if _inside(four, sides) else Refusal.OUTSIDE
     if coordinates != "fraction" and four.points and _inside(four, (1.0, 1.0), edge=0.0):
@@ -70,5 +74,11 @@ def _sides(four: Four, coordinates: Coordinates, seen: Size) -> tuple[float, flo
 
 
 def _inside(four: Four, sides: tuple[float, float], edge: float = EDGE) -> bool:
-    places = zip(four.values, (*sides, *sides), strict=True)
-    return all(-edge * side <= value <= (1 + edge) * side for value, side in places)
+    x1, y1, x2, y2 = four.values
+    w, h = sides
+    return (
+        -edge * w <= min(x1, x2)
+        and max(x1, x2) <= (1 + edge) * w
+        and -edge * h <= min(y1, y2)
+        and max(y1, y2) <= (1 + edge) * h
+    )

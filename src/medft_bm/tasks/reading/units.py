@@ -28,7 +28,9 @@ _OTHER = (
     r"rad|radians?|grad|gon|arc ?min(?:ute)?s?|arc ?sec(?:ond)?s?|minutes?|seconds?|hours?|days?|weeks?|months?|"
     r"years?|times|thousand|hundred|million|dozen|points?|slices?|dpi)" + _END + r"|″|′|π)"
 )
-UNIT = re.compile(f"{_OTHER}|{_PLAIN}", re.IGNORECASE)
+# What every unit begins with: a look for that is far cheaper.
+_BEGINS = r"(?=[^\W\d_]|[°%″′])"
+UNIT = re.compile(f"{_BEGINS}(?:{_OTHER}|{_PLAIN})", re.IGNORECASE)
 _ATTACHED = re.compile(rf"[ \-)\]}}\"'(\[]{{0,3}}(?:{UNIT.pattern}|(?P<inch>in(?= ?(?:[.,;)]|$))))", re.IGNORECASE)
 _STATED = re.compile(rf"[^0-9\n]{{0,12}}\bunits?[\"' ]{{0,3}}[:=] ?[\"']?(?:{UNIT.pattern})", re.IGNORECASE)
 
