@@ -1,16 +1,13 @@
-"""``medft predict`` and ``medft chat`` as a user starts them: runs, adapters, models, real files, mistakes."""
+"""``medft predict`` as a user starts it: runs, adapters, models, real files, mistakes."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -124,13 +121,6 @@ def test_a_run_is_asked_what_it_was_trained_on_and_says_what_it_says_in_evaluati
     assert bool(told["why_not"]) == (item.task.score(item.sample, item.view, reply.text).values is None)
 
 
-@pytest.fixture
-def slide(tmp_path: Path) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
-    Image.fromarray(pixels).save(tmp_path / f"{SECRET}.png")
-    return tmp_path / f"{SECRET}.png"
-
-
 def test_an_adapter_alone_changes_the_base_and_says_what_the_merged_model_says(medft, run, slide, tmp_path):
     lone = shutil.copytree(run / "adapter", tmp_path / "lone")
     asked = ("predict", slide, "--task", "detection", "--label", "liver", "--json")
@@ -157,6 +147,14 @@ def test_lengths_are_asked_for_in_the_pixels_the_model_sees_and_need_their_size(
     # 40 x 60 pixels of 0.5 x 0.8 mm are 20 x 48 mm; the demo's model sees 64 x 64.
     assert "One pixel is 0.75 mm wide and 0.3125 mm high" in told["question"]
     assert told["image"]["spacing_mm"] == {"y": 0.5, "x": 0.8}
+
+
+def test_a_large_picture_is_read_without_a_warning_of_the_library_that_reads_it(medft, slide, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # of 2400; Pillow refuses twice that number
+
+    unknown = medft("predict", slide, "--model", BASE, "--task", "lesion_size", "--label", "tumour")
+
+    assert (unknown.code, list(recwarn)) == (4, [])
 
 
 def with_name(source: Path, target: Path) -> None:
@@ -225,7 +223,13 @@ def test_free_text_is_asked_as_it_is_and_not_read(medft, slide, tmp_path):
         (["--model", BASE, "--classes", "a,b"], 2, "--classes goes with --task"),
         (["--model", BASE, "--question", "?", "--spacing", "0.7,0"], 2, "no pixel size"),
         (["--model", BASE, "--question", "?", "--spacing", "1,2,3"], 2, "no pixel size"),
-        (["--model", BASE, "--question", "?", "--tag", "CT"], 2, "not NAME=VALUE"),
+        (["--model", BASE, "--task", "detection", "--label", "a", "--tag", "CT"], 2, "not NAME=VALUE"),
+        (["--model", BASE, "--task", "detection", "--label", "a", "--points", "b,c"], 2, "no use for --points"),
+        (["--model", "{run}", "--part", "grades", "--label", "a"], 2, "asks which class"),
+        (["--model", BASE, "--question", " "], 2, "the question is empty"),
+        (["--model", BASE, "--question", "\udce9?"], 2, "not UTF-8"),
+        (["--model", BASE, "--question", "?", "--label", "a"], 2, "--label is part of a task's question"),
+        (["--model", BASE, "--question", "?", "--revision", "main"], 2, "a folder has no revisions"),
         (["--model", BASE, "--question", "?", "--overlay", "{slide}"], 2, "the image itself"),
         (["--model", BASE, "--question", "?", "--overlay", "seen.jpg"], 2, "no PNG"),
         (["--model", BASE, "--question", "?", "--overlay", "no/such/seen.png"], 2, "cannot be written"),
@@ -264,58 +268,3 @@ def test_a_plane_that_was_never_trained_on_is_asked_about_and_said(medft, run, p
 
     assert "This is a coronal CT slice of" in told["question"]
     assert "this question was trained on axial slices, not on coronal slices" in told["notes"]
-
-
-def talk(medft: Any, monkeypatch: pytest.MonkeyPatch, lines: str, *words: object) -> Any:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    return medft("chat", *words, "--model", BASE, "--max-new-tokens", "12")
-
-
-def test_a_conversation_is_answered_line_by_line_and_saved(medft, monkeypatch, slide, tmp_path):
-    lines = f"What is this?\n\n/task detection liver\nAnd why?\n/save {tmp_path / 'talk.md'}\n/quit\nnever asked"
-
-    done = talk(medft, monkeypatch, lines, slide)
-
-    saved = (tmp_path / "talk.md").read_text(encoding="utf-8").split("\n\n")
-    assert (done.code, done.err) == (0, "")
-    assert [line.split(":**")[0] for line in saved if line.startswith("**")] == [
-        *("**You", "**Model", "**Task", "**Model", "**You", "**Model"),
-    ]
-    for turn in saved[:-1]:
-        assert turn.removeprefix("**Model:** ").strip() in done.out or turn.startswith(("**You:", "**Task:", "*answer"))
-    assert "answer: " in done.out
-    assert "never asked" not in done.out
-    assert SECRET not in (tmp_path / "talk.md").read_text(encoding="utf-8")
-
-
-def test_a_conversation_remembers_until_it_is_reset(medft, monkeypatch, slide):
-    def replies(lines: str) -> list[str]:
-        return talk(medft, monkeypatch, lines, slide).out.splitlines()[1:]
-
-    alone, later, fresh = (
-        replies(lines) for lines in ("Why?\n", "What is this?\nWhy?\n", "What is this?\n/reset\nWhy?\n")
-    )
-
-    assert fresh[-1] == alone[-1]
-    assert later[-1] != alone[-1]
-
-
-def test_mistakes_in_a_conversation_name_the_way_out(medft, monkeypatch, slide, tmp_path):
-    assert "/image PATH" in talk(medft, monkeypatch, "What is this?\n").err
-    assert "/help lists them" in talk(medft, monkeypatch, "/what\n", slide).err
-    (tmp_path / "there.md").write_text("mine")
-    done = talk(medft, monkeypatch, f"/image {slide}\n/save {tmp_path / 'there.md'}\n")
-    assert (done.code, (tmp_path / "there.md").read_text()) == (2, "mine")
-    assert "does not exist" in talk(medft, monkeypatch, "/image nothing\n").err
-
-
-def test_another_image_is_a_new_conversation(medft, monkeypatch, slide, real_data):
-    volume = real_data / "B_sts_tumour/STS_002/CT_image.nii.gz"
-    ask = "/task detection liver\n"
-
-    first = talk(medft, monkeypatch, f"{ask}Hi\n", slide).out.splitlines()
-    second = talk(medft, monkeypatch, f"Hi\n/image {volume} axial:20\n{ask}Hi\n", slide).out.splitlines()
-
-    assert any("This is an image." in line for line in first)
-    assert any("This is an axial slice." in line for line in second)
-    assert second[-1] == talk(medft, monkeypatch, "Hi\n", volume, "--slice", "axial:20").out.splitlines()[-1]

@@ -65,6 +65,7 @@ def test_without_a_network_that_is_a_warning_and_offline_it_is_meant(at_home, mo
 
     assert [one.state for one in hub_findings(unreachable, "open/model")] == ["warning", "warning"]
     assert [one.state for one in hub_findings(offline, "open/model")] == ["ok", "problem"]
+    assert states(offline, "open/model")["model"].fix.startswith("unset HF_HUB_OFFLINE")
     assert "secret" not in repr(unreachable)
 
 
@@ -94,7 +95,8 @@ def test_a_folder_is_a_model_when_it_holds_one(tmp_path, repository):
     assert is_folder(str(tmp_path))
     assert is_folder("./not/there")
     assert not is_folder("google/medgemma-4b-it")
-    assert folder_finding(str(tmp_path)).state == "problem"
+    assert "holds no config.json" in folder_finding(str(tmp_path)).found
+    assert "there is no folder" in folder_finding(str(tmp_path / "nothing")).found
     assert folder_finding(str(repository / "script/demo/base/gemma3")).state == "ok"
 
 

@@ -48,6 +48,19 @@ def test_what_is_missing_or_of_a_wrong_version_is_named_with_the_command(install
     assert found["extra gpu"].found == "not installed: delta"
 
 
+def test_a_package_that_an_extra_cannot_compile_is_left_to_its_own_line(installation, tmp_path):
+    metadata = tmp_path / "medft_bm-9.dist-info" / "METADATA"
+    metadata.write_text(f'{metadata.read_text().rstrip()}\nRequires-Dist: flash-attn>=2.8; extra == "gpu"\n')
+
+    missing = by_check({})["extra gpu"]
+    assert (missing.found, missing.fix) == ("not installed: delta", 'pip install "delta>=2"')
+
+    installation("delta", "2.1")
+    assert by_check({})["extra gpu"].state == "ok"
+    installation("flash_attn", "2.0")
+    assert by_check({})["extra gpu"].fix == 'pip install "flash-attn>=2.8"'
+
+
 def test_what_a_config_asks_for_is_a_problem_and_says_which_setting_does(installation):
     found = by_check({"train": "every training", "delta": "train.method=qlora"})
 

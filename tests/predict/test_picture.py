@@ -49,6 +49,16 @@ def test_a_scale_bar_stands_there_only_where_the_pixel_size_is_known(tmp_path):
     assert not len(where(drawn(tmp_path, lengths, None), (255, 255, 255), 640))
 
 
+def test_the_legend_says_all_of_it_and_explains_dashes_only_where_there_are_some(tmp_path):
+    why = Answer(why="fewer numbers than asked for, and a good deal more that does not fit into one line")
+    some, none = drawn(tmp_path, Answer(box=BOX, spacing=SPACING)), drawn(tmp_path, why)
+    short = drawn(tmp_path, Answer("mm", {"distance": 12.0}))
+
+    assert len(where(some[320:], PREDICTED, 40))
+    assert not len(where(none[320:], PREDICTED, len(none)))
+    assert len(none) > len(short)
+
+
 def test_a_picture_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     folder = tmp_path / "seen.png"
     (folder / "full").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -66,7 +67,8 @@ def test_pictures_of_more_than_8_bits_get_a_window(tmp_path):
         ("axial", "which axial slice"),
         ("axial:48", "no slice '48'"),
         ("axial:-1", "no slice '-1'"),
-        ("axal:3", "did you mean 'axial'"),
+        ("axal:3", "planes are sagittal, coronal, axial"),
+        ("20", "like axial:24"),
         ("3:1", "neither a plane nor an axis"),
     ],
 )
@@ -95,5 +97,47 @@ def test_what_does_not_go_with_the_file_is_refused(real_data, tmp_path):
     shutil.copy(sorted((real_data / SERIES).glob("*.dcm"))[0], tmp_path / "IM0001")
     with pytest.raises(DataError, match=r"without the suffix \.dcm"):
         find(tmp_path / "IM0001")
-    with pytest.raises(DataError, match="does not exist"):
-        show(find(tmp_path / "nothing.png"), "as_is")
+    for name in ("nothing.png", "nothing"):
+        with pytest.raises(DataError, match="no such file or folder"):
+            find(tmp_path / name, "axial:1")
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(DataError, match="in which the slices of a series lie"):
+        find(tmp_path / "sub", "axial:1")
+
+
+def test_a_pixel_size_that_contradicts_the_header_is_taken_and_said(real_data):
+    dicom = find(sorted((real_data / "D_dicom_cmb_crc_adc/image").glob("*.dcm"))[0])
+
+    other = show(dicom, "percentile", spacing=Spacing(0.5, 2.0))
+    same = show(dicom, "percentile", spacing=Spacing(1.5625, 1.5625))
+
+    assert (other.spacing, same.notes) == (Spacing(0.5, 2.0), ())
+    assert other.notes == ("the file states another pixel size: 1.562 x 1.562 mm (height x width)",)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_says_so(tmp_path):
+    (tmp_path / "locked.png").touch(mode=0o000)
+
+    with pytest.raises(DataError, match="may not be read"):
+        find(tmp_path / "locked.png")
+
+
+def test_a_text_file_named_dicom_is_refused_in_words_without_addresses_in_memory(tmp_path):
+    (tmp_path / "text.dcm").write_text("hello")
+    place = find(tmp_path / "text.dcm")
+
+    with pytest.raises(DataError, match="cannot be read") as error:
+        show(place, "as_is")
+    assert "0x" not in str(error.value)
+    assert "ITK" not in str(error.value)
+
+
+def test_a_whole_slide_is_refused_with_what_to_do_instead(tmp_path, monkeypatch):
+    Image.new("L", (30, 20)).save(tmp_path / "slide.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    place = find(tmp_path / "slide.png")
+
+    with pytest.raises(DataError, match="more than 400 pixels") as error:
+        show(place, usual_window(place))
+    assert "a level of lower resolution" in str(error.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,8 +11,8 @@ from medft_bm.core.errors import ConfigError
 from medft_bm.core.geometry import Size, Spacing
 from medft_bm.core.types import ImageRef
 from medft_bm.models import load_model_family
-from medft_bm.predict.place import Place, Shown
-from medft_bm.predict.taught import asked_again, lesson
+from medft_bm.predict.place import Place, Shown, find
+from medft_bm.predict.taught import asked_again, lesson, shown_as_taught
 from medft_bm.prepare.dataset import prepare_dataset
 
 FRONT, BACK = "anterior hippocampus", "posterior hippocampus"
@@ -57,6 +58,22 @@ def test_a_plane_that_was_not_trained_on_still_finds_the_question(prepared):
 def test_an_unknown_part_or_label_lists_those_there_are(prepared, part, label, said):
     with pytest.raises(ConfigError, match=said):
         lesson(prepared, part, label, "axial")
+
+
+def test_an_8_bit_picture_is_shown_as_it_is_whatever_the_slices_of_the_training_were_shown_in(prepared, tmp_path):
+    taught = lesson(prepared, "", FRONT, "axial")
+    pixels = np.arange(600, dtype=np.uint16).reshape(20, 30) % 200 + 20
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "8.png")
+    Image.fromarray(pixels).save(tmp_path / "16.png")
+
+    shown, deep = (shown_as_taught(taught, find(tmp_path / name)) for name in ("8.png", "16.png"))
+    chosen = shown_as_taught(taught, find(tmp_path / "8.png"), "percentile")
+
+    assert taught.example.image.window == "percentile"
+    assert np.array_equal(np.asarray(shown.image)[:, :, 0], pixels)
+    assert (shown.ref.window, deep.ref.window, chosen.ref.window) == ("as_is", "percentile", "percentile")
+    assert "in the window percentile" in shown.notes[0]
+    assert deep.notes == chosen.notes == ()
 
 
 def test_everything_of_the_new_image_takes_the_place_of_the_old_one(prepared):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.models.hub import HubStub
+from tests.models.hub import HubStub, in_place_of_the_hub
 
 from medft_bm.core.errors import ConfigError
 from medft_bm.models.pixels import Pixels
@@ -51,6 +51,14 @@ def test_a_run_offers_its_merged_weights_first_then_the_adapter(run):
 def test_weights_in_a_run_folder_are_of_that_run(run):
     (run / "adapter").mkdir()
     assert find_weights(str(run / "adapter")) == find_weights(str(run))
+
+
+def test_what_a_run_or_folder_would_not_hear_is_refused(run):
+    (run / "adapter").mkdir()
+    with pytest.raises(ConfigError, match="names its own base"):
+        find_weights(str(run), base=BASE)
+    with pytest.raises(ConfigError, match="no revisions"):
+        find_weights(str(run / "adapter"), revision="main")
 
 
 def test_an_adapter_alone_names_its_base_and_its_pixel_budget(tmp_path):
@@ -94,17 +102,12 @@ def test_an_adapter_without_a_base_asks_for_it(tmp_path):
 @pytest.fixture
 def hub(tmp_path, monkeypatch) -> Iterator[Path]:
     """A server on this machine in place of the Hub; the folder is what its repository some/open holds."""
-    from huggingface_hub import constants
-
     folder = tmp_path / "some-open"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (HubStub,), {"folder": folder}))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    in_place_of_the_hub(monkeypatch, address, tmp_path / "cache")
     yield folder
     server.shutdown()
     server.server_close()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medft_bm.cli.asked import add_image, add_model, listed, pairs_of, require_utf8, spacing_of
 from medft_bm.cli.common import add_verb
-from medft_bm.cli.predict import add_image, add_model, listed, pairs_of, spacing_of
 from medft_bm.core.errors import ConfigError, MedftError
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ EXAMPLES = """
 medft chat scan.nii.gz --model runs/ct --slice axial:42
 medft chat slide.png --model google/medgemma-4b-it
 """
-HELP = """/image PATH [PLANE:INDEX]     another image, and a new conversation
+HELP = """/image PATH [WHICH]           another image, and a new conversation; WHICH is the slice of a volume, like
+                              axial:42, or the pixel size of a picture in mm, like 0.7 or 0.7,0.5
 /task NAME WHAT               a task's question, apart from the conversation, and its answer read:
                               /task lesion_size tumour, /task classification benign,malignant
 /reset                        forget what was said
 /save FILE                    write what was said into a new file
-/quit                         or end of input"""
+/quit                         or end of input (Ctrl-D); Ctrl-C stops a reply"""
 
 
 def add(verbs: Verbs) -> None:
@@ -50,9 +52,11 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.max_new_tokens} tokens", where="--max-new-tokens", fix="give at least 1")
     weights = find_weights(args.model, args.weights, args.base, args.revision)
     family = weights.bound()
-    seen = _opened(args, args.image, args.slice) if args.image else None
+    seen = _opened(args.image, args.slice, args.spacing, args.window) if args.image else None
     chat = _Chat(args, family, weights.loaded(family), seen)
     print(f"{weights.kind}: {RESEARCH}; /help lists the commands")
+    if seen:
+        _say_image(*seen)
     for line in _lines():
         try:
             if not chat.told(line):
@@ -61,27 +65,41 @@ def run(args: argparse.Namespace) -> int:
             if not sys.stdin.isatty():
                 raise
             print(f"medft: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+            print("\nstopped, and not remembered; /quit or Ctrl-D ends the conversation", file=sys.stderr)
     return 0
 
 
 def _lines() -> Iterator[str]:
     """What is typed or piped in, without empty lines."""
-    if sys.stdin.isatty():
-        import readline  # noqa: F401 - gives `input` its history and arrow keys
+    if not sys.stdin.isatty():
+        yield from filter(None, map(str.strip, sys.stdin))
+        return
+    import readline  # noqa: F401 - gives `input` its history and arrow keys
+
     while True:
         try:
-            line = input("> " if sys.stdin.isatty() else "").strip()
-        except EOFError:
+            line = input("> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()  # the shell's prompt begins a line of its own
             return
         if line:
             yield line
 
 
-def _opened(args: argparse.Namespace, path: Path, which: str) -> tuple[Place, Shown]:
+def _opened(path: Path, which: str, spacing: str | None, window: str) -> tuple[Place, Shown]:
     from medft_bm.predict.place import find, show, usual_window
 
     place = find(path, which)
-    return place, show(place, args.window or usual_window(place), spacing=spacing_of(args.spacing))
+    return place, show(place, window or usual_window(place), spacing=spacing_of(spacing))
+
+
+def _say_image(place: Place, shown: Shown) -> None:
+    from medft_bm.predict.words import image_words
+
+    print("\n".join([f"image: {image_words(place, shown)}", *(f"note: {note}" for note in shown.notes)]))
 
 
 @dataclass
@@ -106,6 +124,7 @@ class _Chat:
 
     def told(self, line: str) -> bool:
         """Do or answer one line; whether to go on."""
+        require_utf8(line, "medft chat")
         command, _, rest = line.partition(" ")
         verbs = {"/image": self._image, "/task": self._task, "/reset": self._reset, "/save": self._save}
         if command == "/help":
@@ -127,16 +146,23 @@ class _Chat:
         self.talk = self.talk or Conversation(self.loaded, shown.image, self.args.max_new_tokens)
         tokenizer = self.loaded.processor.tokenizer
         reply = self.talk.ask(text, TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True))
+        if not reply.strip():
+            print("(empty)")
         self.said += [f"**You:** {text}", f"**Model:** {reply}"]
 
     def _task(self, words: str) -> None:
         """One question of a task, apart from the conversation: as in training, nothing is said before it."""
         from medft_bm.predict.ask import ask_wanted
-        from medft_bm.predict.wanted import Wanted
+        from medft_bm.predict.wanted import NAMED_BY, Wanted
 
         place, shown = self._image_seen()
-        name, _, what = words.partition(" ")
-        wanted = Wanted(name, {}, what, listed(what), listed(what), pairs_of(self.args.tag, "--tag"))
+        name, what = (*words.split(maxsplit=1), "", "")[:2]
+        if not what:
+            fix = "/task NAME WHAT, like /task lesion_size tumour"
+            raise ConfigError("which task, and about what?", where="/task", fix=fix)
+        by, tags = NAMED_BY.get(name, "label"), pairs_of(self.args.tag, "--tag")
+        classes, points = (listed(what) if by == several else () for several in ("classes", "points"))
+        wanted = Wanted(name, {}, what if by == "label" else "", classes, points, tags)
         asked = ask_wanted(place, shown, self.family, wanted)
         reply = asked.reply(self.loaded, self.args.max_new_tokens)
         answer = asked.answer(reply)
@@ -145,11 +171,17 @@ class _Chat:
         self.said += [f"**Task:** {lines[0]}", f"**Model:** {lines[1]}", f"*{lines[2]}*"]
 
     def _image(self, words: str) -> None:
-        path, which = words, ""
-        if not Path(words).exists():  # a name may hold spaces, so the slice is looked for only then
-            path, _, which = words.rpartition(" ")
-        self.seen = _opened(self.args, Path(path or words), which if path else "")
+        if not words:
+            raise ConfigError("which image?", where="/image", fix="/image PATH, and of a volume a slice: axial:42")
+        path, which = Path(words).expanduser(), ""
+        if not os.access(path, os.F_OK) and " " in words:  # a name may hold spaces, so WHICH is looked for only then
+            name, _, which = words.rpartition(" ")
+            path = Path(name.strip()).expanduser()
+        # What --slice and --spacing say is about the first image.
+        is_spacing = which and ":" not in which
+        self.seen = _opened(path, "" if is_spacing else which, which if is_spacing else None, self.args.window)
         self._reset("")
+        _say_image(*self.seen)
 
     def _reset(self, _: str) -> None:
         self.talk, self.said = None, []
@@ -158,7 +190,7 @@ class _Chat:
         if not name:
             raise ConfigError("which file?", where="/save", fix="/save FILE")
         try:
-            with Path(name).open("x", encoding="utf-8") as file:
+            with Path(name).expanduser().open("x", encoding="utf-8") as file:
                 file.write("\n\n".join([*self.said, ""]))
         except OSError as error:
             what = f"the conversation cannot be saved: {error.strerror or error}"

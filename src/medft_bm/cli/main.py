@@ -115,6 +115,8 @@ def _set_up_messages() -> None:
     if not os.environ.get("MEDFT_DEBUG"):
         # Libraries warn each other about their next versions; that is news for us, not for a user.
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|torch|accelerate)\b")
+        # Pillow's, about a bomb; up to twice that size it reads the picture all the same.
+        warnings.filterwarnings("ignore", message=r"Image size \(\d+ pixels\) exceeds limit")
     if not log.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medft_bm.cli.asked import add_image, add_model, listed, pairs_of, require_utf8, spacing_of
 from medft_bm.cli.common import add_json, add_verb, dumps
 from medft_bm.core.errors import ConfigError, MedftError
-from medft_bm.core.geometry import Spacing
 
 if TYPE_CHECKING:
     from medft_bm.cli.common import Verbs
@@ -33,30 +33,11 @@ def add(verbs: Verbs) -> None:
     add_model(verb)
     add_image(verb)
     _add_question(verb)
-    verb.add_argument("--question", default="", metavar="TEXT", help="ask this instead; the reply is not read")
+    verb.add_argument("--question", metavar="TEXT", help="ask this instead; the reply is not read")
     verb.add_argument("--overlay", type=Path, metavar="FILE", help="PNG to draw the image and what was found on")
     verb.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest reply (default: 64)")
     add_json(verb)
     verb.set_defaults(run=run)
-
-
-def add_model(verb: argparse.ArgumentParser) -> None:
-    """The arguments that say who answers."""
-    which = ["base", "adapter", "merged"]
-    words = "run folder; or folder or Hub id of a model or an adapter"
-    verb.add_argument("--model", required=True, metavar="MODEL", help=words)
-    verb.add_argument("--weights", choices=which, help="of a run folder (default: merged, else adapter)")
-    verb.add_argument("--base", default="", metavar="MODEL", help="of an adapter, in place of the one it names")
-    verb.add_argument("--revision", metavar="NAME", help="branch, tag or commit of MODEL on the Hub")
-
-
-def add_image(verb: argparse.ArgumentParser) -> None:
-    """The arguments that say how the image is shown."""
-    image = verb.add_argument_group("the image")
-    image.add_argument("--slice", default="", metavar="PLANE:INDEX", help="of a volume, like axial:42; from 0")
-    image.add_argument("--spacing", metavar="MM", help="pixel size of a picture: 0.7, or 0.7,0.5 (height, width)")
-    image.add_argument("--window", default="", help="intensity window, like ct_soft_tissue (default: as in training)")
-    image.add_argument("--tag", action="append", default=[], metavar="NAME=VALUE", help="like modality=CT; repeatable")
 
 
 def _add_question(verb: argparse.ArgumentParser) -> None:
@@ -106,7 +87,7 @@ def asked_of(args: argparse.Namespace, weights: Weights, family: ModelFamily) ->
     """
     from medft_bm.predict.ask import ask_again, ask_freely, ask_wanted
     from medft_bm.predict.place import find, show, usual_window
-    from medft_bm.predict.taught import lesson, taught_rows
+    from medft_bm.predict.taught import lesson, shown_as_taught, taught_rows
 
     place = find(args.image, args.slice)
     spacing, tags = spacing_of(args.spacing), pairs_of(args.tag, "--tag")
@@ -119,8 +100,7 @@ def asked_of(args: argparse.Namespace, weights: Weights, family: ModelFamily) ->
         fix = "--task with --label, --classes or --points; --question; or the run folder of a training as --model"
         raise ConfigError("nothing is asked", where="--task", fix=fix)
     taught = lesson(taught_rows(weights.config), args.part, args.label, place.plane)
-    usual = taught.example.image
-    shown = show(place, args.window or usual.window, usual.frame, spacing)
+    shown = shown_as_taught(taught, place, args.window, spacing)
     return ask_again(place, shown, family, taught, tags)
 
 
@@ -128,8 +108,11 @@ def _require_one_question(args: argparse.Namespace) -> None:
     """Refuse options that would be left unheard.
 
     Raises:
-        ConfigError: two ways to ask at once, or what goes with ``--task`` without it.
+        ConfigError: two ways to ask at once, an empty question, or what goes with another way.
     """
+    if args.question is not None and not args.question.strip():
+        raise ConfigError("the question is empty", where="--question", fix="write one, or leave it out")
+    require_utf8(args.question or "", "--question")
     named = {name: getattr(args, name) for name in ("classes", "points", "option")}
     stray = next((name for name, value in named.items() if value and not args.task), "")
     if stray:
@@ -137,6 +120,10 @@ def _require_one_question(args: argparse.Namespace) -> None:
     ways = [f"--{name}" for name in ("question", "task", "part") if getattr(args, name)]
     if len(ways) > 1:
         raise ConfigError(f"{' and '.join(ways)} each ask a question", where=ways[1], fix="keep one of them")
+    stray = next((name for name in ("label", "tag") if getattr(args, name) and args.question), "")
+    if stray:
+        what = f"--{stray} is part of a task's question, and --question asks in your own words"
+        raise ConfigError(what, where=f"--{stray}", fix="leave it out, or write it into the question")
 
 
 def _wanted(args: argparse.Namespace, tags: Mapping[str, str]) -> Wanted:
@@ -144,41 +131,3 @@ def _wanted(args: argparse.Namespace, tags: Mapping[str, str]) -> Wanted:
 
     options = pairs_of(args.option, "--option")
     return Wanted(args.task, options, args.label, listed(args.classes), listed(args.points), tags)
-
-
-def spacing_of(text: str | None) -> Spacing | None:
-    """Pixel size from ``0.7`` or ``0.7,0.5`` (height, width).
-
-    Raises:
-        ConfigError: not one or two positive numbers.
-    """
-    if text is None:
-        return None
-    try:
-        y, x = [float(number) for number in (text.split(",") * 2)[:2]]
-        if text.count(",") > 1:
-            raise ValueError("more than two numbers")
-        return Spacing(y, x)
-    except (ValueError, MedftError) as error:
-        fix = "one number in mm, or two: height,width"
-        raise ConfigError(f"{text!r} is no pixel size in mm", where="--spacing", fix=fix) from error
-
-
-def pairs_of(words: Sequence[str], option: str) -> dict[str, str]:
-    """``NAME=VALUE`` words as a mapping.
-
-    Raises:
-        ConfigError: a word of another form.
-    """
-    pairs = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (name and equals and value):
-            raise ConfigError(f"{word!r} is not NAME=VALUE", where=option, fix=f"like {option} name=value")
-        pairs[name] = value
-    return pairs
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """Names between commas."""
-    return tuple(name for name in map(str.strip, text.split(",")) if name)

@@ -42,10 +42,11 @@ def folder_finding(model: str) -> Finding:
     Args:
         model: the folder.
     """
-    path = Path(model)
+    path = Path(model).expanduser()
     if (path / "config.json").is_file():
         return Finding("model", "ok", shown(path))
-    return Finding("model", "problem", f"{shown(path)} holds no config.json", "set model.name to a checkpoint's folder")
+    what = f"{shown(path)} holds no config.json" if path.is_dir() else f"there is no folder {shown(path)}"
+    return Finding("model", "problem", what, "set model.name to a checkpoint's folder")
 
 
 def _login(login: str, who: str, host: str) -> Finding:
@@ -89,7 +90,9 @@ def _access(answer: Answer, model: str) -> Finding:
         return Finding("model", "ok", f"{model} is here; {host} was not asked, or did not say")
     why = "HF_HUB_OFFLINE is set" if outcome == "offline" else f"{host} {_silence(outcome)}"
     what = f"{model} is not here, and {why}"
-    return Finding("model", "problem" if outcome == "offline" else "warning", what, f"connect; or {OFFLINE}")
+    if outcome == "offline":
+        return Finding("model", "problem", what, f"unset HF_HUB_OFFLINE and connect; or {OFFLINE}")
+    return Finding("model", "warning", what, f"connect; or {OFFLINE}")
 
 
 def wandb_finding(environ: Mapping[str, str], setting: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from medft_bm.doctor.probe import HUB_SECONDS, Answer, ask
 
 if TYPE_CHECKING:
     from medft_bm.config.schema import Config
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 3
 """Processes that import torch at the same time; each takes a core and half a gigabyte."""
@@ -36,6 +39,8 @@ def examine(config: Config | None, environ: Mapping[str, str]) -> list[Finding]:
     model = config.model if config and config.model.family != "plain" else None  # that one is a server's
     words = (model.name, model.revision or "") if model and not is_folder(model.name) else ()
     packages = [name for name in ("torch", *FIX) if installed(name)]
+    if packages:
+        log.info("trying %s; importing them may take a minute", ", ".join(packages))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         hub = pool.submit(ask, "hub", *words, seconds=HUB_SECONDS)
         asked = {name: pool.submit(ask, name) for name in packages}

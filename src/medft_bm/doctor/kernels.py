@@ -10,8 +10,8 @@ from medft_bm.doctor.packages import installed
 from medft_bm.doctor.probe import Answer
 
 FIX = {
-    "flash-attn": "pip install flash-attn --no-build-isolation (compiles for the torch that is there, with nvcc of its "
-    "CUDA); or model.attention=sdpa",
+    "flash-attn": "pip install packaging ninja setuptools wheel && pip install flash-attn --no-build-isolation "
+    "(compiles for the torch that is there, with nvcc of its CUDA); or model.attention=sdpa",
     "bitsandbytes": "pip install --upgrade bitsandbytes; or train.method=lora",
     "deepspeed": "pip install --upgrade deepspeed; or train.strategy=fsdp",
     "liger-kernel": "pip install --upgrade liger-kernel; or train.liger=false",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, metadata, version
+from typing import TYPE_CHECKING
 
 from medft_bm.doctor.finding import Finding, State
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 OURS = "medft_bm"
+COMPILED = "flash-attn"
+"""Its absence has a line of its own: as a member of an extra it fails to build, because pip hides torch from it."""
 
 
 def installed(package: str) -> str | None:
@@ -46,8 +52,14 @@ def package_findings(wanted: Mapping[str, str]) -> Iterator[Finding]:
     yield _finding("packages", f'pip install "{OURS}"', [(str(one.specifier), one.name, OURS) for one in plain])
     for extra in about.get_all("Provides-Extra") or ():
         members = [one for one in needed if one not in plain and one.marker and one.marker.evaluate({"extra": extra})]
-        asked = [(str(one.specifier), one.name, wanted.get(extra, "") or wanted.get(one.name, "")) for one in members]
-        yield _finding(f"extra {extra}", f'pip install "{OURS}[{extra}]"', asked)
+        simple = [one for one in members if one.name != COMPILED or installed(COMPILED)]
+        asked = [(str(one.specifier), one.name, wanted.get(extra, "") or wanted.get(one.name, "")) for one in simple]
+        install = f'pip install "{OURS}[{extra}]"' if simple == members else _one_by_one(simple)
+        yield _finding(f"extra {extra}", install, asked)
+
+
+def _one_by_one(members: Sequence[Requirement]) -> str:
+    return "pip install " + " ".join(f'"{one.name}{one.specifier}"' for one in members)
 
 
 def _finding(check: str, install: str, members: list[tuple[str, str, str]]) -> Finding:

@@ -37,7 +37,8 @@ def read_series_header(folder: Path) -> tuple[list[SliceHeader], VolumeGeometry]
     series = list(reader.GetGDCMSeriesIDs(str(folder)))
     if len(series) != 1:
         found = f"{len(series)} DICOM series: {', '.join(series)}" if series else "no DICOM series"
-        raise DataError(f"the folder holds {found}", where=str(folder), fix="keep one series per folder")
+        fix = "keep one series per folder" if series else "give the folder in which the slices of a series lie"
+        raise DataError(f"the folder holds {found}", where=str(folder), fix=fix)
     files = [Path(name) for name in reader.GetGDCMSeriesFileNames(str(folder), series[0])]
     strays = sorted({file.name for file in folder.iterdir() if _is_dicom(file)} - {file.name for file in files})
     if strays:

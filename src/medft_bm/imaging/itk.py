@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def run(call: Any, path: Path, what: str = "volume") -> Any:
         return call()
     except RuntimeError as error:
         lines = [line.strip(" |") for line in str(error).splitlines() if line.strip(" |")]
+        why = re.sub(r"^ITK ERROR: (\w+\(0x\w+\): )?", "", lines[-1])
         raise DataError(
-            f"the {what} cannot be read: {lines[-1]}",
+            f"the {what} cannot be read: {why}",
             where=str(path),
             fix="the file may be truncated or damaged: download or copy it again",
         ) from error

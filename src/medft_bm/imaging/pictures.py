@@ -124,7 +124,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError("the picture does not exist", where=str(path), fix="check the path and the root") from error
     except UnidentifiedImageError as error:
         raise DataError("this is not a picture that can be read", where=str(path), fix="use PNG or JPEG") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        what = f"the picture has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+        fix = "cut tiles out of it, or make it smaller; of a whole slide take a level of lower resolution"
+        raise DataError(what, where=str(path), fix=fix) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(
             f"the picture cannot be read: {error}", where=str(path), fix="download or convert the file again"
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from medft_bm.core.types import Sample, View
@@ -61,7 +61,7 @@ def ask_freely(place: Place, shown: Shown, family: ModelFamily, text: str) -> As
     Raises:
         DataError: the model cannot see an image of this shape.
     """
-    return Asked(place, shown, family.view(shown.size, shown.spacing), text)
+    return Asked(place, shown, family.view(shown.size, shown.spacing), text, notes=shown.notes)
 
 
 def ask_wanted(place: Place, shown: Shown, family: ModelFamily, wanted: Wanted) -> Asked:
@@ -73,7 +73,7 @@ def ask_wanted(place: Place, shown: Shown, family: ModelFamily, wanted: Wanted) 
     """
     task, sample = asked(wanted, shown, place.plane)
     view = family.view(shown.size, shown.spacing)
-    return Asked(place, shown, view, task.prompt(sample, view), task, sample)
+    return Asked(place, shown, view, task.prompt(sample, view), task, sample, shown.notes)
 
 
 def ask_again(place: Place, shown: Shown, family: ModelFamily, lesson: Lesson, tags: Mapping[str, str]) -> Asked:
@@ -84,7 +84,15 @@ def ask_again(place: Place, shown: Shown, family: ModelFamily, lesson: Lesson, t
     """
     sample = asked_again(lesson, place, shown, tags)
     view = family.view(shown.size, shown.spacing)
-    plane, taught = sample.tags.get("plane", ""), lesson.example.tags.get("plane", "")
-    known = f"{taught} slices" if taught else "pictures"
-    notes = (f"this question was trained on {known}, not on {plane} slices",) if plane != taught else ()
+    notes = (*shown.notes, *_about_the_plane(place, lesson, sample, said="plane" in tags))
     return Asked(place, shown, view, lesson.task.prompt(sample, view), lesson.task, sample, notes)
+
+
+def _about_the_plane(place: Place, lesson: Lesson, sample: Sample, *, said: bool) -> Iterator[str]:
+    """A plane that was not trained on, or that nobody said."""
+    plane, taught = sample.tags.get("plane", ""), lesson.example.tags.get("plane", "")
+    if plane != taught:
+        known = f"{taught} slices" if taught else "pictures"
+        yield f"this question was trained on {known}, not on {plane} slices"
+    elif taught and not (place.plane or said):
+        yield f"a picture does not say its plane; it is asked about as {taught}, as in training (--tag plane=NAME)"

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from medft_bm.core.errors import MedftError
 from medft_bm.evaluate.backends.transformers import GREEDY
 from medft_bm.models.base import Loaded
 from medft_bm.models.chat import Message, answer_messages, encode_prompts, prompt_messages
@@ -34,6 +35,9 @@ class Conversation:
         Args:
             text: the question.
             streamer: of transformers; is given every token as it comes.
+
+        Raises:
+            MedftError: the accelerator is out of memory.
         """
         import torch
 
@@ -41,8 +45,12 @@ class Conversation:
         turn = prompt_messages(text) if not self.messages else _later(text)
         asked = [*self.messages, *turn]
         encoded = encode_prompts(processor, [asked], [self.image]).to(model.device, dtype=model.dtype)
-        with torch.no_grad():
-            ids = model.generate(**encoded, **GREEDY, max_new_tokens=self.max_new_tokens, streamer=streamer)
+        try:
+            with torch.no_grad():
+                ids = model.generate(**encoded, **GREEDY, max_new_tokens=self.max_new_tokens, streamer=streamer)
+        except torch.cuda.OutOfMemoryError as error:
+            what, fix = "out of accelerator memory", "/reset forgets what was said, which takes memory"
+            raise MedftError(what, where="medft chat", fix=fix) from error
         said = ids[0, encoded["input_ids"].shape[1] :]
         reply = str(processor.tokenizer.decode(said, skip_special_tokens=True))
         self.messages = [*asked, *answer_messages(reply)]

@@ -17,14 +17,15 @@ def require_writable(out: Path, image: Path) -> None:
     """Refuse a file that could not be written, before the model is loaded.
 
     Raises:
-        ConfigError: not a PNG, no such folder, or the image itself.
+        ConfigError: not a PNG, no such folder or not a writable one, or the image itself.
     """
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{out.name!r} is no PNG", where="--overlay", fix="give a name that ends in .png")
     if out.resolve() == image.resolve():
         raise ConfigError("this is the image itself", where="--overlay", fix="give another name")
-    if not out.parent.is_dir() or out.is_dir():
-        raise ConfigError(f"{str(out)!r} cannot be written", where="--overlay", fix="give a file in an existing folder")
+    if not os.access(out.parent, os.W_OK | os.X_OK) or not out.parent.is_dir() or out.is_dir():
+        fix = "give a file in a folder that can be written"
+        raise ConfigError(f"{str(out)!r} cannot be written", where="--overlay", fix=fix)
 
 
 def write_overlay(out: Path, shown: Shown, answer: Answer | None, reply: str) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import ConfigError, DataError
+from medft_bm.core.geometry import Spacing
 from medft_bm.core.registry import did_you_mean
 from medft_bm.core.types import SPLITS, Sample
-from medft_bm.predict.place import Place, Shown
+from medft_bm.predict.place import AS_IS, Place, Shown, show, usual_window
 from medft_bm.predict.wanted import require_spacing
 from medft_bm.prepare.codec import load_sample
 from medft_bm.prepare.dataset import Prepared, open_prepared
@@ -61,13 +62,17 @@ def lesson(prepared: Prepared, part: str, label: str, plane: str) -> Lesson:
         plane: of the slice that will be asked about; empty is unknown.
 
     Raises:
-        ConfigError: no such part or label, or several and none is named.
+        ConfigError: no such part or label, several and none is named, or one for a part that asks about none.
     """
     names = [one.name for one in prepared.parts]
     number = names.index(_one_of(part, names, "part"))
     chosen = prepared.parts[number]
-    # What a classification asks about is its answer, too.
-    wanted = "" if isinstance(chosen.task, ClosedSet) else _one_of(label, chosen.labels, "label")
+    wanted = ""
+    if not isinstance(chosen.task, ClosedSet):
+        wanted = _one_of(label, chosen.labels, "label")
+    elif label:  # what a classification asks about is its answer
+        what = f"{chosen.name!r} asks which class an image shows, not about {label!r}"
+        raise ConfigError(what, where="--label", fix="leave it out")
     first: Sample | None = None
     for sample in _samples(prepared, number):
         if wanted and sample.tags["label"] != wanted:
@@ -78,6 +83,28 @@ def lesson(prepared: Prepared, part: str, label: str, plane: str) -> Lesson:
     if first is None:
         raise ConfigError(f"no row of {chosen.name!r} is left to learn its question from", where="--part")
     return Lesson(chosen.task, first, chosen.name)
+
+
+def shown_as_taught(one: Lesson, place: Place, window: str = "", spacing: Spacing | None = None) -> Shown:
+    """The image, shown as the training showed its own.
+
+    Args:
+        one: what was taught.
+        place: of the image.
+        window: in place of that of the training; empty takes that.
+        spacing: for a picture, in place of what its header says.
+
+    Raises:
+        ConfigError: a spacing for a volume, which states its own, or an unknown window.
+        DataError: the file cannot be read, or not with this window.
+    """
+    taught = one.example.image
+    if not window and place.axis is None and taught.axis is not None and usual_window(place) == AS_IS:
+        # Somebody chose a window when the picture was made: its values are no longer those of a volume.
+        shown = show(place, AS_IS, taught.frame, spacing)
+        note = f"8-bit pictures are shown as they are; the training showed slices in the window {taught.window}"
+        return replace(shown, notes=(*shown.notes, note))
+    return show(place, window or taught.window, taught.frame, spacing)
 
 
 def asked_again(one: Lesson, place: Place, shown: Shown, tags: Mapping[str, str]) -> Sample:
@@ -116,5 +143,7 @@ def _one_of(wanted: str, known: tuple[str, ...] | list[str], what: str) -> str:
         return known[0]
     if wanted in known:
         return wanted
-    asks = f"no {what} is named {wanted!r}{did_you_mean(wanted, known)}" if wanted else f"which {what}?"
-    raise ConfigError(asks, where=f"--{what}", fix=f"the run knows {', '.join(map(repr, known))}")
+    if wanted:
+        asks = f"no {what} is named {wanted!r}{did_you_mean(wanted, known)}"
+        raise ConfigError(asks, where=f"--{what}", fix="name it as the mix does; leave it out to see what there is")
+    raise ConfigError(f"which {what}?", where=f"--{what}", fix=f"the run knows {', '.join(map(repr, known))}")

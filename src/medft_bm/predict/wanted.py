@@ -14,6 +14,8 @@ from medft_bm.predict.place import Shown
 from medft_bm.tasks import load_task
 from medft_bm.tasks.base import Task
 
+NAMED_BY = {"detection": "label", "lesion_size": "label", "classification": "classes", "angle_distance": "points"}
+"""The field of :class:`Wanted`, and the option of the command line, that says what a task asks about."""
 SOME_MM = 1e6
 """A length that no task finds too short to be asked about."""
 
@@ -50,7 +52,7 @@ def asked(wanted: Wanted, shown: Shown, plane: str) -> tuple[Task, Sample]:
         plane: of the slice; empty for a picture.
 
     Raises:
-        ConfigError: unknown task or option, or something that the task needs is not said.
+        ConfigError: unknown task or option, or something that the task needs is not said, or has no use for is.
         DataError: an answer in mm or degrees, and the pixel size is unknown.
     """
     options = dict(wanted.options)
@@ -60,6 +62,7 @@ def asked(wanted: Wanted, shown: Shown, plane: str) -> tuple[Task, Sample]:
     if wanted.task not in _STAND_INS:
         fix = "give the run folder of a training that asks it, without --task"
         raise ConfigError(f"nothing is known of how {wanted.task!r} is asked", where="--task", fix=fix)
+    _require_heard(wanted)
     require_spacing(task, shown)
     annotation = _STAND_INS[wanted.task](wanted, shown)
     tags = {**({"plane": plane} if plane else {}), **wanted.tags}
@@ -69,6 +72,14 @@ def asked(wanted: Wanted, shown: Shown, plane: str) -> tuple[Task, Sample]:
     if not samples:
         raise ConfigError(f"{task.name} does not ask this: {', '.join(refused)}", where="--option", fix="change them")
     return task, samples[0]
+
+
+def _require_heard(wanted: Wanted) -> None:
+    own = NAMED_BY[wanted.task]
+    for other in sorted(set(NAMED_BY.values()) - {own}):
+        if getattr(wanted, other):
+            fix = f"leave it out; {wanted.task} takes --{own}"
+            raise ConfigError(f"{wanted.task} has no use for --{other}", where=f"--{other}", fix=fix)
 
 
 def require_spacing(task: Task, shown: Shown) -> None:
@@ -101,11 +112,17 @@ def _class(wanted: Wanted, shown: Shown) -> Annotation:
 
 def _landmarks(wanted: Wanted, shown: Shown) -> Annotation:
     names = wanted.points
-    if len(names) not in (2, 4) or any(a == b for a, b in zip(names[::2], names[1::2], strict=True)):
-        fix = "two landmarks for a distance, four for an angle: --points A,B,C,D is between the lines A-B and C-D"
+    fix = "two landmarks for a distance, four for an angle: --points A,B,C,D is between the lines A-B and C-D"
+    if len(names) not in (2, 4):
         raise ConfigError(f"{len(names)} landmark(s)", where="--points", fix=fix)
-    places = {name: (float(k), float(k * k)) for k, name in enumerate(names)}
+    measure = "distance" if len(names) == 2 else "angle"
+    if wanted.options.get("measure", measure) != measure:
+        what = f"{len(names)} landmarks make no {wanted.options['measure']}"
+        raise ConfigError(what, where="--points", fix=fix)
     lines = tuple(zip(names[::2], names[1::2], strict=True))
+    if pointless := [a for a, b in lines if a == b]:
+        raise ConfigError(f"a line from {pointless[0]!r} to itself", where="--points", fix=fix)
+    places = {name: (float(k), float(k * k)) for k, name in enumerate(names)}
     return Landmarks(places, lines[:1], ((lines[0], lines[1]),) if len(lines) == 2 else ())
 
 

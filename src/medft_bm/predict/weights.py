@@ -86,7 +86,16 @@ def find_weights(model: str, which: Which | None = None, base: str = "", revisio
         ConfigError: nothing there, or a choice that does not go with it.
     """
     folder = Path(model).expanduser()
-    if (folder / "config.yaml").is_file():
+    try:
+        is_run = (folder / "config.yaml").is_file()
+    except PermissionError as error:
+        raise ConfigError("this folder may not be read", where=str(folder), fix="check its permissions") from error
+    if revision is not None and folder.is_dir():
+        raise ConfigError("a folder has no revisions", where="--revision", fix="leave it out, or give a Hub id")
+    if is_run:
+        if base:
+            fix = f"leave it out, or give the adapter alone: --model {folder / 'adapter'}"
+            raise ConfigError("a run names its own base", where="--base", fix=fix)
         return _of_run(folder, which)
     if which is None and folder.name in FINISHED and (folder.parent / "config.yaml").is_file() and not base:
         return _in_run(folder)
@@ -145,7 +154,9 @@ def _fetched(repository: str, revision: str | None) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     from medft_bm.models.checkpoint import unloadable
+    from medft_bm.models.loading import quiet_bars
 
+    quiet_bars()
     files = ["adapter_config.json", "adapter_model.safetensors", "processor_config.json"]
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=files))

@@ -9,6 +9,7 @@ from medft_bm.evaluate.replies import Reply
 from medft_bm.predict.answer import Answer
 from medft_bm.predict.ask import Asked
 from medft_bm.predict.picture import RESEARCH
+from medft_bm.predict.place import Place, Shown
 
 
 def facts(asked: Asked, reply: Reply, answer: Answer | None) -> dict[str, Any]:
@@ -38,13 +39,14 @@ def lines(asked: Asked, reply: Reply, answer: Answer | None) -> Iterator[str]:
     if answer:
         yield f"answer    {answer.words}"
     yield f"question  {asked.prompt}"
-    yield f"image     {_image(asked)}"
+    seen = asked.view.size
+    yield f"image     {image_words(asked.place, asked.shown)}; the model sees {seen.h} x {seen.w}"
     yield from (f"note      {note}" for note in (*asked.notes, RESEARCH))
 
 
-def _image(asked: Asked) -> str:
-    shown, seen = asked.shown, asked.view.size
-    place = f", {asked.place.plane} slice {asked.place.index}" if asked.place.plane else ""
+def image_words(place: Place, shown: Shown) -> str:
+    """Which image it is and how it is shown, in one line."""
+    where = f", {place.plane} slice {place.index}" if place.plane else ""
     pixel = f"pixel {shown.spacing.y:.4g} x {shown.spacing.x:.4g} mm" if shown.spacing else "pixel size unknown"
     size = f"{shown.size.h} x {shown.size.w} px (height x width)"
-    return f"{size}{place}, {pixel}, window {shown.ref.window}; the model sees {seen.h} x {seen.w}"
+    return f"{size}{where}, {pixel}, window {shown.ref.window}"

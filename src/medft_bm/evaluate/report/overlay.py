@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -25,6 +26,7 @@ INK: Colour = (238, 241, 244)
 
 _FINE = 3  # lines are drawn this much larger and shrunk, which smooths them
 _LINE, _HALO, _DASH, _TEXT, _PAD = 4, 8, 13, 23, 11
+_LEAST = 480  # width that words need
 
 
 def draw_case(
@@ -65,7 +67,7 @@ def draw_prediction(
         spacing: of the image; ``None`` is unknown, and there is no scale bar.
         box: what was found; ``None`` draws nothing.
         reply: for the legend.
-        notes: further lines of the legend.
+        notes: for the legend, below the reply.
         long_side: of the image on the picture, in pixels.
 
     Returns:
@@ -73,7 +75,10 @@ def draw_prediction(
     """
     marks = [] if box is None else [(box_mark((box.y0, box.x0, box.y1, box.x1)), PREDICTED, True)]
     shown = _shown(image, Size(image.height, image.width), spacing, marks, long_side)
-    return _with_legend(shown, [(f"reply: {reply}", PREDICTED, True), *((note, None, False) for note in notes)])
+    # The first line explains the dashes, where there are any to explain.
+    colour, width = (PREDICTED if box else None), _legend_width(shown, strokes=box is not None)
+    first, *rest = [line for text in (f"reply: {reply}", *notes) for line in _wrapped(text, width)]
+    return _with_legend(shown, [(first, colour, True), *((line, None, False) for line in rest)])
 
 
 def _shown(
@@ -155,20 +160,37 @@ def _with_legend(shown: Image.Image, rows: Sequence[tuple[str, Colour | None, bo
         rows: text of each line, colour of the stroke that it explains (``None`` for none), and whether that is dashed.
     """
     row = _TEXT + _PAD
-    picture = Image.new("RGB", (max(shown.width, 480), shown.height + len(rows) * row + _PAD), PAPER)
+    picture = Image.new("RGB", (max(shown.width, _LEAST), shown.height + len(rows) * row + _PAD), PAPER)
     picture.paste(shown, ((picture.width - shown.width) // 2, 0))
     pen, font = ImageDraw.Draw(picture), _font(_TEXT)
-    start = 4 * _DASH
+    start, width = 4 * _DASH, _legend_width(shown, strokes=any(colour for _, colour, _ in rows))
     for index, (text, colour, dashed) in enumerate(rows):
         y = shown.height + _PAD + index * row + _TEXT // 2
         ends = np.array([[y, _PAD], [y, _PAD + start]], np.float64)
         for a, b in _dashes(ends, _DASH) if dashed else [(ends[0], ends[1])]:
             if colour:
                 pen.line([_xy(a), _xy(b)], fill=colour, width=_LINE)
-        left = 2 * _PAD + start
-        words = _fitting(" ".join(text.split()), font, picture.width - left - _PAD)
+        left = picture.width - width - _PAD
+        words = _fitting(" ".join(text.split()), font, width)
         pen.text((left, y), words, font=font, anchor="lm", fill=INK)
     return picture
+
+
+def _legend_width(shown: Image.Image, *, strokes: bool) -> float:
+    """Room for the words of a legend, right of its strokes if there are any."""
+    return max(shown.width, _LEAST) - 2 * _PAD - (_PAD + 4 * _DASH if strokes else 0)
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """Its first 400 characters in as many lines as they need."""
+    font, lines = _font(_TEXT), [""]
+    for word in textwrap.shorten(text, 400, placeholder=" ...").split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
