@@ -133,6 +133,12 @@ prepare() {
   medft prepare "$MIX" "${words[@]}"
 }
 
+# Before a training that is not evaluated first: will there be something to ask?
+may_evaluate() {
+  step "evaluate: can it?"
+  medft evaluate "$MIX" --check "${words[@]}"
+}
+
 evaluate() { # base | adapter | merged
   step "evaluate: $1"
   local gpus processes

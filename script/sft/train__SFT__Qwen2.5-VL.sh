@@ -82,7 +82,7 @@ may_push
 prepare
 if [[ -n $PREPARE_ONLY ]]; then exit; fi
 clear_demo
-if ((NUM_NODES == 1)); then evaluate base; fi
+if ((NUM_NODES == 1)); then evaluate base; else may_evaluate; fi
 train
 if ((NODE_RANK > 0)); then exit; fi
 if ((NUM_NODES > 1)); then evaluate base; fi # not before: the other nodes would give up waiting

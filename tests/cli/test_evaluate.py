@@ -129,6 +129,20 @@ def test_what_cannot_be_asked_is_one_message(medft, config, word, where):
     assert "Traceback" not in outcome.err
 
 
+def test_whether_there_will_be_something_to_ask_is_known_before_a_training(medft, config):
+    folder = config.parent / "unasked"
+    words = ("evaluate", config, f"run.folder={folder}", "--check")
+
+    there, none = medft(*words, "--json"), medft(*words, "data.limit.test=0")
+
+    assert json.loads(there.out) == {"test": 10}
+    assert medft(*words).out == "test: 10 questions\n"
+    assert none.code == 4
+    assert "the test split is empty" in none.err
+    assert "raise data.split or data.limit" in none.err
+    assert not folder.exists()
+
+
 def test_probes_and_a_general_set_are_asked_of_both_models_and_reported(medft, config):
     folder = config.parent / "probed"
     general = yaml.safe_load(config.read_text())["data"] | {"split": {"validation": 0, "test": 1}}

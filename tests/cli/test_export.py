@@ -5,21 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
-
-CHECKPOINT = "script/demo/base/qwen2_5_vl"
 
 
 @pytest.fixture(scope="module")
-def mix(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    options = {"kind": "textures", "subjects": 8, "images_per_subject": 1}
-    part = {"name": "grades", "task": "classification", "source": "phantom", "source_options": options}
-    data = {"root": str(folder / "raw"), "cache": str(folder / "cache"), "mix": [part], "split": {"test": 0.4}}
-    (folder / "mix.yaml").write_text(
-        yaml.safe_dump({"data": data, "model": {"name": CHECKPOINT}, "run": {"folder": str(folder / "run")}})
-    )
-    return folder / "mix.yaml"
+def mix(phantom_mix):
+    return phantom_mix("classification", "textures")
 
 
 def test_the_folder_is_in_the_run_unless_another_is_given_and_is_said(medft, mix):

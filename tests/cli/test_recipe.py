@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from medft_bm.config.load import load_config
+from medft_bm.models.content import weights_in
 from medft_bm.models.tiny import build_tiny
 
 CONFIG = """\
@@ -100,6 +101,10 @@ def test_the_verbs_follow_one_another_and_the_run_folder_stands_for_its_config(m
     adapted = medft("evaluate", run, "--model", "adapter", "--json")
     assert adapted.code == 0, adapted.err
     assert json.loads(adapted.out)["demo"] is True
+    asked, merged_of = json.loads(adapted.out)["files"]["tuned"], weights_in(run / "merged")
+    assert asked == weights_in(run / "adapter") == merged_of[1:]
+    scores = json.loads((run / "evaluation" / "tuned" / "scores.json").read_text())
+    assert scores["about"]["files"] == asked
 
     without = medft("merge", run, f"data.root={folder}/nowhere", "--json")
     assert without.code == 0, without.err

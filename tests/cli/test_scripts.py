@@ -160,7 +160,7 @@ def test_several_processes_without_a_gpu_are_started_by_torchrun(launch, tmp_pat
         "train__SFT__MedGemma.sh", MODEL="m", RUN_FOLDER=str(tmp_path), NUM_PROCESSES="4", NUM_NODES="2",
         NODE_RANK="1", MASTER_ADDR="10.0.0.1",
     )  # fmt: skip
-    assert "--nnodes 2 --node_rank 1 --master_addr 10.0.0.1 --master_port 29500 --nproc_per_node 2 " in lines[1]
+    assert "--nnodes 2 --node_rank 1 --master_addr 10.0.0.1 --master_port 29500 --nproc_per_node 2 " in lines[2]
 
 
 def test_flash_attention_has_a_name_of_its_own(launch, tmp_path):
@@ -177,22 +177,33 @@ def test_the_first_of_two_nodes_does_everything_but_keeps_the_other_from_waiting
         MASTER_ADDR="10.0.0.1",
     )  # fmt: skip
 
-    assert [line.split()[0] for line in lines] == ["prepare", "accelerate", "accelerate", "merge", "accelerate"]
-    assert "--num_processes 16 " in lines[1]
-    for line in (lines[2], lines[4]):  # the other node has left
+    verbs = ["prepare", "evaluate", "accelerate", "accelerate", "merge", "accelerate"]
+    assert [line.split()[0] for line in lines] == verbs
+    assert lines[1].startswith("evaluate tasks/real_samples.yaml --check ")
+    assert "--num_processes 16 " in lines[2]
+    for line in (lines[3], lines[5]):  # the other node has left
         assert "--num_processes 8 " in line
         assert "--num_machines 1 --machine_rank 0 --main_process_port 0 -m medft_bm.cli.main evaluate " in line
-    assert "--num_machines 2 --machine_rank 0 --main_process_ip 10.0.0.1 --main_process_port 29500 " in lines[1]
+    assert "--num_machines 2 --machine_rank 0 --main_process_ip 10.0.0.1 --main_process_port 29500 " in lines[2]
 
 
-def test_the_second_of_two_nodes_only_prepares_and_trains(launch, tmp_path):
+def test_two_nodes_are_not_trained_on_when_there_would_be_nothing_to_ask(launch, tmp_path):
+    for rank in ("0", "1"):
+        lines = launch(
+            "train__SFT__Qwen2.5-VL.sh", MODEL="m", FAKE_GPUS="8", RUN_FOLDER=str(tmp_path), NUM_NODES="2",
+            NODE_RANK=rank, MASTER_ADDR="10.0.0.1", FAIL_ON="--check", code=4,
+        )  # fmt: skip
+        assert [line.split()[0] for line in lines] == ["prepare", "evaluate"]
+
+
+def test_the_second_of_two_nodes_only_prepares_checks_and_trains(launch, tmp_path):
     lines = launch(
         "train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="8", RUN_FOLDER=str(tmp_path), NUM_NODES="2", NODE_RANK="1",
         MASTER_ADDR="10.0.0.1", MASTER_PORT="1234",
     )  # fmt: skip
 
-    assert [line.split()[0] for line in lines] == ["prepare", "accelerate"]
-    assert "--machine_rank 1 --main_process_ip 10.0.0.1 --main_process_port 1234 " in lines[1]
+    assert [line.split()[0] for line in lines] == ["prepare", "evaluate", "accelerate"]
+    assert "--machine_rank 1 --main_process_ip 10.0.0.1 --main_process_port 1234 " in lines[2]
 
 
 def test_srun_says_which_node_this_is(launch, tmp_path):
@@ -203,9 +214,9 @@ def test_srun_says_which_node_this_is(launch, tmp_path):
 
     lines = launch("train__SFT__MedGemma.sh", MODEL="m", FAKE_GPUS="4", RUN_FOLDER=str(tmp_path), **step)
 
-    assert [line.split()[0] for line in lines] == ["prepare", "accelerate"]
-    assert "--num_processes 8 " in lines[1]
-    assert "--num_machines 2 --machine_rank 1 --main_process_ip n7 " in lines[1]
+    assert [line.split()[0] for line in lines] == ["prepare", "evaluate", "accelerate"]
+    assert "--num_processes 8 " in lines[2]
+    assert "--num_machines 2 --machine_rank 1 --main_process_ip n7 " in lines[2]
 
 
 def test_variables_of_torchrun_say_which_node_this_is_unless_others_do(launch, tmp_path):
@@ -213,10 +224,10 @@ def test_variables_of_torchrun_say_which_node_this_is_unless_others_do(launch, t
     common = {"MODEL": "m", "FAKE_GPUS": "4", "RUN_FOLDER": str(tmp_path)}
 
     lines = launch("train__SFT__MedGemma.sh", **common, **said)
-    assert "--num_machines 2 --machine_rank 1 --main_process_ip a --main_process_port 5 " in lines[1]
+    assert "--num_machines 2 --machine_rank 1 --main_process_ip a --main_process_port 5 " in lines[2]
 
     lines = launch("train__SFT__MedGemma.sh", **common, **said, NUM_NODES="3", NODE_RANK="2", MASTER_PORT="6")
-    assert "--num_machines 3 --machine_rank 2 --main_process_ip a --main_process_port 6 " in lines[1]
+    assert "--num_machines 3 --machine_rank 2 --main_process_ip a --main_process_port 6 " in lines[2]
 
 
 def test_several_tasks_on_one_node_are_refused(launch, tmp_path):

@@ -63,7 +63,16 @@ def test_training_without_rows_is_refused(medft, loaded_bench):
     done = medft("train", loaded_bench.config(), "data.limit.train=0")
 
     refused(done, DATA, "there are no training rows", "data.limit")
+    assert "nothing to ask" not in done.err
     assert loaded_bench.left() == ["config.yaml", "split.json"]
+
+
+def test_an_empty_test_split_is_said_before_anything_is_trained(medft, loaded_bench):
+    words = ("data.limit.train=0", "data.limit.test=0", "data.split.validation=0.4")
+    done = medft("train", loaded_bench.config(), *words)
+
+    refused(done, DATA, "no part of the mix has both training and validation samples")
+    assert "the test split is empty, and `medft evaluate` would have nothing to ask; raise data.split" in done.err
 
 
 def test_evaluating_an_empty_split_is_refused(medft, loaded_bench):

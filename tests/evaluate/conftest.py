@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from medft_bm.config.schema import Config
+from medft_bm.evaluate.baselines import LEARN, guess_replies
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.report.build import write_report
 from medft_bm.evaluate.run import Evaluation
-from medft_bm.evaluate.score import baseline_replies, score_replies
+from medft_bm.evaluate.score import score_replies
 from medft_bm.models import load_model_family
 from medft_bm.models.base import Loaded
 from medft_bm.models.tiny import build_tiny
@@ -114,13 +115,13 @@ def replies_of(items, texts):
 @pytest.fixture(scope="session")
 def evaluations(prepared, items):
     """Before: nonsense, hostile and some right answers; after: nearly all right."""
-    train = list(prepared.items("train"))
+    train = [(item.part, item.sample) for item in prepared.items("train")]
     before = [item.answer_text if k % 5 == 0 else HOSTILE for k, item in enumerate(items)]
     after = ["" if k % 9 == 8 else item.answer_text for k, item in enumerate(items)]
     about = {"model": "0123", "dtype": "float32", "device": "cpu", "split": "test", "seconds": 1.5, "versions": {}}
     about["data"] = prepared.folder.name
     return {
-        "baseline": Evaluation(score_replies(items, baseline_replies(train, items)), {}),
+        "baseline": Evaluation(score_replies(items, guess_replies(LEARN["baseline"], train, items)), {}),
         "base": Evaluation(score_replies(items, replies_of(items, before)), about),
         "tuned": Evaluation(score_replies(items, replies_of(items, after)), about),
     }

@@ -8,8 +8,7 @@ import shutil
 import pytest
 
 from medft_bm.core.types import SPLITS
-from medft_bm.evaluate.baselines import BASELINES, LEARN, open_baselines
-from medft_bm.evaluate.score import baseline_replies
+from medft_bm.evaluate.baselines import BASELINES, LEARN, guess_replies, open_baselines
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +19,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(folder, prepared, items):
     return open_baselines(folder, prepared, items)
+
+
+@pytest.fixture(scope="module")
+def train(prepared):
+    return [(item.part, item.sample) for item in prepared.items("train")]
 
 
 def texts(evaluation):
@@ -33,8 +37,12 @@ def test_every_baseline_answers_every_question_readably(found, items):
         assert all(one.score.values is not None for one in evaluation.scored)
 
 
-def test_the_trivial_baseline_is_the_one_that_trainings_are_judged_by(found, prepared, items):
-    assert texts(found["baseline"]) == [one.text for one in baseline_replies(list(prepared.items("train")), items)]
+def test_a_guess_is_learnt_from_training_samples_of_its_own_part(found, train, items):
+    without = guess_replies(LEARN["baseline"], [(part, sample) for part, sample in train if part != 3], items)
+
+    assert 3 in {part for part, _ in train}
+    for item, reply, text in zip(items, without, texts(found["baseline"]), strict=True):
+        assert reply.text == ("" if item.part == 3 else text)
 
 
 def test_baselines_differ_from_each_other_and_from_the_truth(found, items):

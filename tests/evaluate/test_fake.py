@@ -49,6 +49,14 @@ def test_a_near_class_is_another_class_and_probabilities_follow_what_is_said():
         assert reply.probabilities[("benign", "malignant", "normal").index(reply.text)] == pytest.approx(0.7)
 
 
+def test_a_near_class_is_another_one_also_when_classes_are_numbered():
+    model = FakeModel(dict.fromkeys(UIDS, "grade 1"), Fake(right=0, near=1))
+
+    replies = model.ask(questions(UIDS[:50], candidates=("grade 1", "grade 2", "grade 3")))
+
+    assert {reply.text for reply in replies} == {"grade 2", "grade 3"}
+
+
 def test_a_reply_depends_on_the_sample_alone():
     model = FakeModel(dict.fromkeys(UIDS, "12.50 mm"), Fake())
 

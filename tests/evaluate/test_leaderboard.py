@@ -94,6 +94,17 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
     assert [one.name for one in entries] == ["a/run after (fake)", "b/run after (fake)", "good after (fake)"]
 
 
+def test_two_evaluations_never_go_by_one_name(runs):
+    moved = runs / "good" / "base"
+    moved.mkdir()
+    (moved / "scores.json").write_bytes((runs / "poor/evaluation/base/scores.json").read_bytes())
+
+    entries = read_entries([runs / "good", moved], "base")
+
+    assert len({one.name for one in entries}) == 2
+    assert {line.name for ranking in rank(entries).rankings for line in ranking.lines} == {one.name for one in entries}
+
+
 def test_what_cannot_be_read_is_said_with_its_place(runs, tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         read_entries([tmp_path / "nowhere"])
@@ -124,6 +135,13 @@ def test_the_best_is_the_lowest_error_and_the_highest_overlap_and_no_value_is_la
     assert errors.rankings[0].lines[2].paired is None
     assert [(line.rank, line.name) for line in overlaps.rankings[0].lines] == [(1, "a"), (2, "b"), (3, "none")]
     assert overlaps.rankings[0].lines[2].interval.value == 0  # an unreadable reply is no overlap
+
+
+def test_equal_values_share_a_rank():
+    board = rank([entry("c", [1.0, 2, 3]), entry("b", [1.0, 2, 3]), entry("a", [4.0, 5, 6])])
+
+    assert [(line.rank, line.name) for line in board.rankings[0].lines] == [(1, "b"), (1, "c"), (3, "a")]
+    assert "not told apart" in board_markdown(board) or "under 10 subjects" in board_markdown(board)
 
 
 def test_differences_are_to_the_best_by_complete_pairs_and_adjusted_over_all():

@@ -29,7 +29,7 @@ def folder(tmp_path_factory, config, shown, prepared, model):
 
 
 def test_an_evaluation_with_examples_stands_beside_the_plain_one(folder, config, shown, prepared, model):
-    assert {path.name for path in folder.iterdir()} == {"base", "base-shots2"}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {"base", "base-shots2"}
     assert open_conditions(folder, prepared).keys() == {"base-shots2"}
 
     found = open_conditions(folder, prepared)["base-shots2"]

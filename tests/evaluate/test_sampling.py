@@ -1,8 +1,14 @@
 from collections import Counter
+from dataclasses import replace
 
-import datasets
+from medft_bm.evaluate.sampling import share_out, spread, spread_items
 
-from medft_bm.evaluate.sampling import share_out, spread
+COLUMNS = ("uid", "part", "subject")
+
+
+def read_row_by_row(rows):
+    """What the columns of a table must hold, however they are read."""
+    return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
 def test_what_a_small_part_cannot_take_goes_to_the_others():
@@ -14,8 +20,7 @@ def test_what_a_small_part_cannot_take_goes_to_the_others():
 
 def test_questions_are_spread_over_parts_and_patients_and_stay_the_same():
     rows = [(f"u{n}", n % 2, f"p{n % 2}-{n // 20}") for n in range(200)]  # ten subjects per part, ten rows each
-    table = datasets.Dataset.from_dict(dict(zip(("uid", "part", "subject"), map(list, zip(*rows, strict=True)),
-                                                strict=True)))  # fmt: skip
+    table = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
     chosen = [rows[index] for index in spread(table, 20)]
     assert Counter(part for _, part, _ in chosen) == {0: 10, 1: 10}
     assert len({subject for *_, subject in chosen}) == 20
@@ -26,7 +31,7 @@ def test_questions_are_spread_over_parts_and_patients_and_stay_the_same():
 def test_a_limit_takes_every_part_alike_and_keeps_the_order(prepared):
     rows = prepared.rows("test")
 
-    chosen = spread(rows, 9)
+    chosen = spread(read_row_by_row(rows), 9)
 
     assert Counter(rows["part"][index] for index in chosen) == {0: 3, 1: 2, 2: 2, 3: 2}
     assert chosen == sorted(chosen)
@@ -38,6 +43,19 @@ def test_every_patient_is_asked_about_before_one_is_asked_about_twice(prepared):
     subjects = {rows["subject"][index] for index in part}
     assert len(subjects) < len(part)
 
-    chosen = spread(rows.select(part), len(subjects))
+    chosen = spread(read_row_by_row(rows.select(part)), len(subjects))
 
     assert {rows["subject"][part[index]] for index in chosen} == subjects
+
+
+def test_items_are_those_that_choosing_row_by_row_gives(prepared):
+    items = prepared.items("train")
+    # Cut and turned round, as a table is that somebody has selected from.
+    turned = replace(items, rows=items.rows.select(range(len(items) - 3, 2, -1)))
+
+    for table in (items, turned):
+        for count in (0, 1, 13, len(table), len(table) + 5):
+            assert spread_items(table, count) == [table[at] for at in spread(read_row_by_row(table.rows), count)]
+
+    assert [item.uid for item in spread_items(turned, 13)] != [item.uid for item in spread_items(items, 13)]
+    assert spread_items(replace(items, rows=items.rows.select([])), 4) == []

@@ -7,7 +7,7 @@ import pytest
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.replies import Reply
-from medft_bm.evaluate.score import Scored, baseline_replies, bounds_of, score_replies, summarise
+from medft_bm.evaluate.score import Scored, bounds_of, score_replies, summarise
 from medft_bm.tasks.base import Pooled
 
 
@@ -149,20 +149,6 @@ def test_all_right_is_not_certainty(items):
 )
 def test_only_a_share_has_bounds(metric, values, bounds):
     assert bounds_of(metric, np.array(values)) == bounds
-
-
-def test_a_baseline_is_learnt_from_training_items_of_its_own_part(prepared, items):
-    train = list(prepared.items("train"))
-    replies = baseline_replies(train, items)
-    scored = score_replies(items, replies)
-
-    assert all(one.score.values is not None for one in scored)
-    distances = [item for item in train if item.part == 3]
-    shifted = [item for item in train if item.part != 3]
-    without = {reply.uid: reply.text for reply in baseline_replies(shifted, items)}
-    assert distances
-    for item, reply in zip(items, replies, strict=True):
-        assert without[item.uid] == ("" if item.part == 3 else reply.text)
 
 
 def test_replies_to_other_items_are_refused(items):

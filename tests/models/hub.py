@@ -6,10 +6,37 @@ import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import pytest
+
 COMMIT = "c0ffee" * 6 + "c0ff"
 
 
-class HubStub(BaseHTTPRequestHandler):
+def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, address: str, cache: Path) -> None:
+    """Send huggingface_hub to another server, and let it keep what it fetches in a folder of the test."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+class Replies(BaseHTTPRequestHandler):
+    """Sends one reply and says nothing about it."""
+
+    def reply(self, status: int, headers: dict[str, str], content: bytes = b"", *, body: bool = False) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+class HubStub(Replies):
     """One folder as the repositories ``some/open``, ``some/gated`` and ``some/half``, whose weights alone are gated."""
 
     folder: Path
@@ -43,14 +70,3 @@ class HubStub(BaseHTTPRequestHandler):
             for path in sorted(self.folder.iterdir())
         ]
         return json.dumps(files if tree else {"id": "some/open", "sha": COMMIT}).encode()
-
-    def reply(self, status: int, headers: dict[str, str], content: bytes = b"", *, body: bool = False) -> None:
-        self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""

@@ -9,7 +9,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.models.hub import HubStub
+from tests.models.hub import HubStub, in_place_of_the_hub
 
 from medft_bm.core.errors import ConfigError
 from medft_bm.models import load_model_family
@@ -39,12 +39,7 @@ def address(folder) -> Iterator[str]:
 
 @pytest.fixture
 def hub(address, tmp_path, monkeypatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    in_place_of_the_hub(monkeypatch, address, tmp_path / "cache")
 
 
 def family(name: str, revision: str | None = None) -> object:

@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from medft_bm.core.errors import DataError
 from medft_bm.prepare.cache import cached, read_manifest
+from medft_bm.prepare.shards import build_shards
 
 
 def _slow(folder: Path) -> dict:
@@ -43,6 +45,38 @@ def test_it_builds_once_and_then_reuses(tmp_path):
     assert cached(tmp_path, "kind", {"a": 1}, _slow) == folder
     assert (folder / "rest").stat().st_mtime_ns == written
     assert read_manifest(folder)["built"] is True
+
+
+def nested(folder: Path) -> dict:
+    (folder / "part").write_text("half")
+    (folder / "inner").mkdir()
+    (folder / "inner" / "rest").write_text("rest")
+    return {}
+
+
+def shard(number: int, folder: Path) -> Iterator[None]:
+    yield nested(folder)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda cache: cached(cache, "kind", {"a": 1}, nested),
+        lambda cache: list(build_shards(cache, [1], shard)) and cache / "00000",
+    ],
+)
+def test_everything_is_on_disk_before_it_gets_its_name(tmp_path, monkeypatch, make):
+    """A power failure keeps what was flushed; what is renamed before may be there without its content."""
+    flushed, named = [], []
+    fsync, rename = os.fsync, Path.rename
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(os.fstat(file).st_ino) or fsync(file))
+    monkeypatch.setattr(Path, "rename", lambda *to: named.append(list(flushed)) or rename(*to))
+
+    folder = make(tmp_path)
+
+    (before,) = named
+    assert {path.stat().st_ino for path in (folder, *folder.rglob("*"))} <= set(before)
+    assert len(list(folder.rglob("*"))) >= 3
 
 
 def test_another_fact_is_another_folder(tmp_path):

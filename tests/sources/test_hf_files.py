@@ -8,16 +8,15 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 import datasets
 import pytest
+from tests.models.hub import COMMIT, Replies, in_place_of_the_hub
 from tests.sources.small_datasets import image_folder, picture, table
 
 from medft_bm.core.errors import DataError, DependencyError
-
-COMMIT = "c0ffee" * 6 + "c0ff"
 
 
 def test_a_damaged_file_is_one_clear_error(read, tmp_path):
@@ -63,7 +62,7 @@ def test_without_the_package_the_message_says_what_to_install(read, tmp_path, mo
         read("hf_dataset", tmp_path, path="set")
 
 
-class HubStub(BaseHTTPRequestHandler):
+class HubStub(Replies):
     """Answers as the Hub does for one public dataset: its files, their list, and nothing about any other."""
 
     files: dict[str, bytes]
@@ -110,30 +109,16 @@ class HubStub(BaseHTTPRequestHandler):
     def reply_json(self, content: object, *, body: bool) -> None:
         self.reply(200, {"Content-Type": "application/json"}, json.dumps(content).encode(), body=body)
 
-    def reply(self, status: int, headers: dict[str, str], content: bytes, *, body: bool) -> None:
-        self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch) -> Iterator[dict[str, bytes]]:
     """The files of the one repository, ``some/open``."""
-    from huggingface_hub import HfFileSystem, constants
+    from huggingface_hub import HfFileSystem
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), HubStub)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    in_place_of_the_hub(monkeypatch, address, tmp_path / "cache")
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", address)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     HfFileSystem.clear_instance_cache()

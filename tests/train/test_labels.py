@@ -20,6 +20,18 @@ def trainer(checkpoint, family, prepared, helpers, tmp_path):
     return make_trainer(prepared, family, config, loaded, sft_config(config, validate=False))
 
 
+def spoil(trainer, change):
+    """Change every batch in place after it is collated, as a faulty collator would make it."""
+    collate = trainer.data_collator
+
+    def spoilt(rows):
+        batch = collate(rows)
+        change(batch)
+        return batch
+
+    trainer.data_collator = spoilt
+
+
 def test_the_trainer_s_own_batches_pass(trainer, prepared):
     items = prepared.items("train")
     report = check_labels(trainer, items, n=5)
@@ -54,53 +66,39 @@ def test_a_view_of_another_processor_is_refused(trainer, prepared):
 
 def test_a_missing_end_of_turn_is_refused(trainer, prepared):
     ends = trainer.model.generation_config.eos_token_id
-    collate = trainer.data_collator
 
-    def without_end(rows):
-        batch = collate(rows)
+    def without_end(batch):
         batch["labels"][torch.isin(batch["labels"], torch.tensor(ends))] = -100
-        return batch
 
-    trainer.data_collator = without_end
+    spoil(trainer, without_end)
     with pytest.raises(MedftError, match="instead of the answer"):
         check_labels(trainer, prepared.items("train"))
 
 
 def test_labels_one_place_too_early_are_refused(trainer, prepared):
-    collate = trainer.data_collator
-
-    def shifted(rows):
-        batch = collate(rows)
+    def shifted(batch):
         batch["labels"] = batch["labels"].roll(-1, dims=1)
-        return batch
 
-    trainer.data_collator = shifted
+    spoil(trainer, shifted)
     with pytest.raises(MedftError, match="differs from the token at its place"):
         check_labels(trainer, prepared.items("train"))
 
 
 @pytest.mark.parametrize("places", [[-1], [-3, -2, -1], [0]], ids=["the last", "three", "the first"])
 def test_a_token_of_the_prompt_that_carries_loss_is_refused(trainer, prepared, places):
-    collate = trainer.data_collator
-
-    def talkative(rows):
-        batch = collate(rows)
+    def talkative(batch):
         first = (batch["labels"][0] != -100).nonzero()[0].item()
         for place in places:
             at = first + place if place < 0 else 0
             batch["labels"][0, at] = batch["input_ids"][0, at]
-        return batch
 
-    trainer.data_collator = talkative
+    spoil(trainer, talkative)
     with pytest.raises(MedftError, match="instead of the answer"):
         check_labels(trainer, prepared.items("train"))
 
 
 def test_a_token_after_the_end_of_turn_that_carries_loss_is_refused(trainer, prepared):
-    collate = trainer.data_collator
-
-    def endless(rows):
-        batch = collate(rows)
+    def endless(batch):
         word = batch["labels"][0][batch["labels"][0] != -100][0]
         for name, filler in (("input_ids", 0), ("labels", -100), ("attention_mask", 0)):
             column = torch.full_like(batch[name][:, :1], filler)
@@ -108,36 +106,27 @@ def test_a_token_after_the_end_of_turn_that_carries_loss_is_refused(trainer, pre
             batch[name] = torch.cat([batch[name], column], dim=1)
         for name in {"token_type_ids", "mm_token_type_ids"} & set(batch):
             batch[name] = torch.cat([batch[name], torch.zeros_like(batch[name][:, :1])], dim=1)
-        return batch
 
-    trainer.data_collator = endless
+    spoil(trainer, endless)
     with pytest.raises(MedftError, match="instead of the answer"):
         check_labels(trainer, prepared.items("train"))
 
 
 def test_an_answer_whose_first_token_carries_no_loss_is_refused(trainer, prepared):
-    collate = trainer.data_collator
-
-    def mumbling(rows):
-        batch = collate(rows)
+    def mumbling(batch):
         batch["labels"][-1, (batch["labels"][-1] != -100).nonzero()[0]] = -100
-        return batch
 
-    trainer.data_collator = mumbling
+    spoil(trainer, mumbling)
     with pytest.raises(MedftError, match="instead of the answer"):
         check_labels(trainer, prepared.items("train"))
 
 
 def test_a_batch_that_does_not_mark_its_image_tokens_is_refused(trainer, prepared):
-    collate = trainer.data_collator
-
-    def without_marks(rows):
-        batch = collate(rows)
+    def without_marks(batch):
         for name in {"token_type_ids", "mm_token_type_ids"} & set(batch):
             del batch[name]
-        return batch
 
-    trainer.data_collator = without_marks
+    spoil(trainer, without_marks)
     with pytest.raises(MedftError, match="does not mark"):
         check_labels(trainer, prepared.items("train"))
 

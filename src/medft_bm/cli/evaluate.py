@@ -14,13 +14,14 @@ from medft_bm.cli.common import (
     add_config,
     add_json,
     add_verb,
+    dumps,
     load,
     require_same_experiment,
     require_unseen,
     table,
     write_config,
 )
-from medft_bm.cli.prepare import trained_rows
+from medft_bm.cli.prepare import prepared_rows, trained_rows
 from medft_bm.cli.train import was_trained
 from medft_bm.cli.weights import load_weights, tuned_folder
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 medft evaluate runs/demo-medgemma --model merged evaluate.limit=200
+medft evaluate tasks/demo.yaml --check                        # before a training: will there be something to ask?
 medft evaluate runs/demo-medgemma --model base evaluate.shots=3   # three training samples shown before every question
 accelerate launch --num_processes 4 --multi_gpu -m medft_bm.cli.main evaluate runs/demo-medgemma --model adapter
 """
@@ -52,6 +54,7 @@ def add(verbs: Verbs) -> None:
         default="merged",
         help="which weights: before fine-tuning, base plus adapter, or merged (default)",
     )
+    verb.add_argument("--check", action="store_true", help="ask nothing: prepare, and say how much would be asked")
     add_json(verb)
     verb.set_defaults(run=run)
 
@@ -60,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate one model and rebuild the report from every evaluation of the run."""
     loaded_config = load(args)
     config, team = loaded_config.config, _team()
+    if args.check:
+        return _check(config, as_json=args.json)
     if args.model != "base" or was_trained(config.run.folder):
         require_same_experiment(config)
     elif team.first:
@@ -71,15 +76,33 @@ def run(args: argparse.Namespace) -> int:
     if args.model != "base":
         require_unseen(prepared, config.run.folder, config.evaluate.split)
 
+    from medft_bm.evaluate.forgetting import general_set
+
     which: Who = "base" if args.model == "base" else "tuned"
     team.meet()
-    general = general_set(config, family)
+    general = general_set(config, family, prepared)
     sets = [prepared] if general is None else [prepared, general]
     backend = backend_of(config, sets, family, args.model, weights)
     _ask(config, prepared, general, which, backend, team)
     if team.first:
         print(_shown(prepared, general, config, which, as_json=args.json))
     team.part()
+    return 0
+
+
+def _check(config: Config, *, as_json: bool) -> int:
+    """Find out before a training whether there will be something to ask after it."""
+    from medft_bm.evaluate.asking import asked_items, questions_about
+    from medft_bm.evaluate.forgetting import FOLDER, general_set
+
+    prepared, family = prepared_rows(config)
+    general = general_set(config, family, prepared)
+    counts = {}
+    for name, rows in ((config.evaluate.split, prepared), (FOLDER, general)):
+        if rows is not None:
+            items = asked_items(rows, config.evaluate)
+            counts[name] = len(questions_about(rows, items, config.evaluate))
+    print(dumps(counts) if as_json else "\n".join(f"{name}: {count} questions" for name, count in counts.items()))
     return 0
 
 
@@ -98,23 +121,6 @@ def _ask(
         run_probes(backend, prepared, evaluation, config, folder / condition(which, config.evaluate), team)
     if general is not None:
         evaluate_run(general, config, which, backend, folder / FOLDER, team)
-
-
-def general_set(config: Config, family: ModelFamily) -> Prepared | None:
-    """The mix of ``evaluate.general``, prepared for the same model into the same cache; ``None`` when none is named.
-
-    Raises:
-        ConfigError: the file is no mix.
-        DataError: its data cannot be prepared.
-    """
-    if config.evaluate.general is None:
-        return None
-    from medft_bm.config.load import load_config
-    from medft_bm.prepare.dataset import prepare_dataset
-
-    # What is set for this run, in words or in the environment, is not about that mix.
-    words = [f"model.name={config.model.name}", f"data.cache={config.data.cache}"]
-    return prepare_dataset(load_config(config.evaluate.general, words, environ={}).config.data, family, config.prepare)
 
 
 def backend_of(
@@ -136,8 +142,11 @@ def backend_of(
     options = config.evaluate
     if options.backend == "transformers":
         from medft_bm.evaluate.backends.transformers import Transformers
+        from medft_bm.models.content import weights_in
 
-        return Transformers(load_weights(config, family, which, weights), options.max_new_tokens, options.batch)
+        files = () if weights is None else weights_in(weights)
+        loaded = load_weights(config, family, which, weights)
+        return Transformers(loaded, options.max_new_tokens, options.batch, files)
     from medft_bm.cli.server import fake_of, server_of
 
     return server_of(config) if options.backend == "openai" else fake_of(config, sets)
@@ -165,7 +174,7 @@ def _shown(prepared: Prepared, general: Prepared | None, config: Config, which: 
         if as_json:
             return scores.read_text(encoding="utf-8").rstrip()
         lines += [scores_table(scores), "", str(scores)]
-    if plain:
+    if plain or not config.evaluate.shots:
         rows = forgetting_rows(config.run.folder, general, config) if general is not None else []
         today = datetime.date.today().isoformat()
         report = build_report(config.run.folder, prepared, config, date=today, general=rows)

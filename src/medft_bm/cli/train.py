@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Item, Prepared
     from medft_bm.train.stopping import Judge
     from medft_bm.train.trackers import Wall
+
+log = logging.getLogger(__name__)
 
 TRACKERS = {"wandb": "wandb", "tensorboard": "tensorboard", "mlflow": "mlflow", "trackio": "trackio"}
 """Trackers of ``train.report_to`` to the package each needs; others are left to the trainer to judge."""
@@ -82,12 +85,20 @@ def run(args: argparse.Namespace) -> int:
         if is_first_process():
             write_config(loaded)
             write_split(prepared, config.run.folder)
+            _warn_of_nothing_to_ask(prepared, config)
         judge = _judge(prepared, config, [tracker for tracker in trackers if tracker.shows])
         push = hub and _push(hub, config, prepared, family)
         made = train_model(prepared, family, config, judge=judge, trackers=[*trackers, *([push] if push else [])])
         if push:
             push.finish(made)
     return _printed(made)
+
+
+def _warn_of_nothing_to_ask(prepared: Prepared, config: Config) -> None:
+    split = config.evaluate.split
+    if not len(prepared.rows(split)):
+        fix = "raise data.split or data.limit now if you mean to evaluate"
+        log.warning("the %s split is empty, and `medft evaluate` would have nothing to ask; %s", split, fix)
 
 
 def _printed(made: Path) -> int:

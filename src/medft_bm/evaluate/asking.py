@@ -11,7 +11,7 @@ from medft_bm.core.errors import DataError
 from medft_bm.core.memory import no_garbage_search
 from medft_bm.evaluate.compare import Who
 from medft_bm.evaluate.questions import Question, candidates_of, question_of
-from medft_bm.evaluate.sampling import spread
+from medft_bm.evaluate.sampling import spread_items
 from medft_bm.evaluate.shots import Examples
 from medft_bm.prepare.dataset import Item, Prepared
 
@@ -41,7 +41,7 @@ def asked_items(prepared: Prepared, options: Evaluate) -> list[Item]:
         log.info(
             "evaluate.limit is %d and the %s split has %d samples; using all", options.limit, options.split, len(items)
         )
-    return [items[index] for index in spread(items.rows, options.limit)]
+    return spread_items(items, options.limit)
 
 
 def questions_about(prepared: Prepared, items: Sequence[Item], options: Evaluate) -> list[Question]:

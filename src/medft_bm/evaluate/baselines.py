@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from medft_bm import __version__
@@ -53,28 +53,36 @@ def open_baselines(folder: Path, prepared: Prepared, items: Sequence[Item]) -> d
     digests = [question_of(item).digest for item in items]
     keys = list(zip([item.uid for item in items], digests, strict=True))
     missing = [name for name in BASELINES if any(key not in known[name] for key in keys)]
-    train = _training_samples(prepared, {item.part for item in items}) if missing else {}
+    train = list(_training_samples(prepared, {item.part for item in items})) if missing else []
     for name in missing:
-        replies = _replies(LEARN[name], train, items)
+        replies = guess_replies(LEARN[name], train, items)
         files[name].path.unlink(missing_ok=True)
         files[name].add(replies, digests)
         known[name] = dict(zip(keys, replies, strict=True))
     return {name: Evaluation(score_replies(items, [known[name][key] for key in keys]), {}) for name in BASELINES}
 
 
-def _training_samples(prepared: Prepared, parts: set[int]) -> dict[int, list[Sample]]:
-    """By part of the mix, for those asked about."""
+def guess_replies(
+    learn: Callable[[Task, Sequence[Sample]], Guess], train: Iterable[tuple[int, Sample]], items: Sequence[Item]
+) -> list[Reply]:
+    """What guesses reply, learnt from the training samples of the same part.
+
+    Args:
+        learn: how, as in :data:`LEARN`.
+        train: part and sample.
+        items: what is asked.
+    """
     samples: dict[int, list[Sample]] = defaultdict(list)
+    for part, sample in train:
+        samples[part].append(sample)
+    tasks = {item.part: item.task for item in items}
+    guesses = {part: learn(task, samples[part]) for part, task in tasks.items()}
+    return [Reply(item.uid, guesses[item.part](item.sample, item.view), 0, True) for item in items]
+
+
+def _training_samples(prepared: Prepared, parts: set[int]) -> Iterator[tuple[int, Sample]]:
+    """With their part of the mix, of the parts asked about."""
     for batch in prepared.rows("train").select_columns(["part", "sample"]).iter(_BATCH):
         for part, text in zip(batch["part"], batch["sample"], strict=True):
             if part in parts:
-                samples[part].append(load_sample(text))
-    return samples
-
-
-def _replies(
-    learn: Callable[[Task, Sequence[Sample]], Guess], train: Mapping[int, Sequence[Sample]], items: Sequence[Item]
-) -> list[Reply]:
-    tasks = {item.part: item.task for item in items}
-    guesses = {part: learn(task, train.get(part, ())) for part, task in tasks.items()}
-    return [Reply(item.uid, guesses[item.part](item.sample, item.view), 0, True) for item in items]
+                yield part, load_sample(text)

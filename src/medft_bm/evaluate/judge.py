@@ -10,10 +10,11 @@ from medft_bm.config.evaluation import Evaluate
 from medft_bm.core.errors import DataError
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.backends.transformers import Transformers
+from medft_bm.evaluate.baselines import LEARN, guess_replies
 from medft_bm.evaluate.questions import question_of
 from medft_bm.evaluate.replies import Reply
-from medft_bm.evaluate.sampling import spread
-from medft_bm.evaluate.score import Scored, baseline_replies, by_part, score_replies
+from medft_bm.evaluate.sampling import spread_items
+from medft_bm.evaluate.score import Scored, by_part, score_replies
 from medft_bm.models.base import Loaded
 from medft_bm.prepare.dataset import Item, Prepared
 
@@ -61,17 +62,17 @@ class Judge:
         Raises:
             DataError: no part has samples both to train and to validate on.
         """
-        rows, train = prepared.items("validation"), prepared.items("train")
-        learnt = [train[index] for index in spread(train.rows, LEARN_FROM)]
+        learnt = spread_items(prepared.items("train"), LEARN_FROM)
         known = {item.part for item in learnt}
-        items = [item for item in (rows[index] for index in spread(rows.rows, samples)) if item.part in known]
+        items = [item for item in spread_items(prepared.items("validation"), samples) if item.part in known]
         if not items:
             raise DataError(
                 "no part of the mix has both training and validation samples",
                 where="train.best.metric",
                 fix="raise data.split.validation or data.limit.validation",
             )
-        guessed = by_part(score_replies(items, baseline_replies(learnt, items)))
+        guesses = guess_replies(LEARN["baseline"], ((item.part, item.sample) for item in learnt), items)
+        guessed = by_part(score_replies(items, guesses))
         trivial = {part: _error(_headline(scored), _values(scored)) for part, scored in guessed.items()}
         names = [part.name for part in prepared.parts]
         return cls(items, names, trivial, options.batch, options.max_new_tokens, watch)

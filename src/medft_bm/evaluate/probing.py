@@ -115,7 +115,8 @@ def run_probes(
     asked = list(_asked(prepared, _chosen(evaluation.scored, options.probes), options))
     questions = [probe.question for *_, pairs in asked for _, probe in pairs]
     folder, data = out / "probes", str(about["data"])
-    replies = iter(generate_replies(backend, questions, out=folder, data=data, team=team))
+    with team.alone_in(folder):
+        replies = iter(generate_replies(backend, questions, out=folder, data=data, team=team))
     findings = []
     for probe, part, pairs in asked:
         answers = [Pair(one, _score(one, changed, next(replies).text)) for one, changed in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -142,8 +143,8 @@ def _complete(path: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content; a reader sees the old or the new, never a part."""
+    """Replace a file's content; a reader sees the old or the new, never a part, also where two processes write it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

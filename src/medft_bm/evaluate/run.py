@@ -103,13 +103,27 @@ def ask_and_score(
         items: what the replies are scored against.
         questions: in the order of the items.
         backend: who is asked.
-        folder: of this evaluation alone; replies in it to the same questions are taken over.
+        folder: of this evaluation alone; replies in it to the same questions are taken over. Another launch that is at
+            work in it is waited for.
         team: the processes that share the questions, all of which call this; the first one writes the scores.
 
     Raises:
         MedftError: the backend cannot be asked.
         DataError: replies on disk that cannot be read.
     """
+    with team.alone_in(folder):
+        return _ask_and_score(prepared, config, items, questions, backend, folder, team)
+
+
+def _ask_and_score(
+    prepared: Prepared,
+    config: Config,
+    items: Sequence[Item],
+    questions: Sequence[Question],
+    backend: Backend,
+    folder: Path,
+    team: Team,
+) -> Evaluation:
     # Scores of replies that are about to be replaced must not outlive them.
     if team.first:
         (folder / SCORES).unlink(missing_ok=True)

@@ -5,16 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from medft_bm.core.memory import no_garbage_search
+from medft_bm.prepare.arrow import columns
+from medft_bm.prepare.dataset import Item, Items
 
-def spread(rows: Any, count: int) -> list[int]:
+
+def spread_items(items: Items, count: int) -> list[Item]:
+    """The items of the rows that :func:`spread` takes, in their order."""
+    with no_garbage_search():
+        places = spread(columns(items.rows, "uid", "part", "subject").to_pydict(), count)
+        return list(replace(items, rows=items.rows.select(places)))
+
+
+def spread(rows: Mapping[str, Any], count: int) -> list[int]:
     """At most ``count`` rows, about equally many of every part, of as many subjects as there are; by hashes.
 
     Fewer rows are always some of those that more would be.
 
     Args:
-        rows: a table with the columns ``uid``, ``part`` and ``subject``.
+        rows: the columns ``uid``, ``part`` and ``subject``.
         count: how many.
 
     Returns:

@@ -14,9 +14,10 @@ from medft_bm.core.errors import DataError
 from medft_bm.core.memory import no_garbage_search
 from medft_bm.core.types import Metric, Score
 from medft_bm.evaluate.replies import Reply
-from medft_bm.metrics.aggregate import Interval, clustered_bootstrap
+from medft_bm.metrics.aggregate import Bounds, Interval, clustered_bootstraps, mean_of
+from medft_bm.metrics.statistic import Statistic
 from medft_bm.prepare.dataset import Item
-from medft_bm.tasks.base import Answered, Pooled, Pools
+from medft_bm.tasks.base import Answered, Pools
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,6 @@ def by_part(scored: Sequence[Scored]) -> dict[int, list[Scored]]:
     return dict(sorted(parts.items()))
 
 
-def baseline_replies(train: Sequence[Item], items: Sequence[Item]) -> list[Reply]:
-    """What each task's trivial baseline replies, learnt from the training items of the same part."""
-    samples = defaultdict(list)
-    for item in train:
-        samples[item.part].append(item.sample)
-    guesses = {item.part: item.task for item in items}
-    learnt = {part: task.baseline(samples[part]) for part, task in guesses.items()}
-    return [Reply(item.uid, learnt[item.part](item.sample, item.view), 0, True) for item in items]
-
-
 def summarise(scored: Sequence[Scored], *, resamples: int, seed: int) -> list[Summary]:
     """One summary per part, in the order of the mix.
 
@@ -139,7 +130,7 @@ def _summary(part: int, scored: list[Scored], resamples: int, seed: int) -> Summ
     task = scored[0].item.task
     # Numbered once: every metric would sort the names again.
     names, patients = np.unique([one.item.sample.subject for one in scored], return_inverse=True)
-    results = [_mean(metric, scored, patients, resamples, seed) for metric in task.metrics]
+    results = _means(task.metrics, scored, patients, resamples, seed)
     if isinstance(task, Pools):
         results += _pooled(task, scored, patients, resamples, seed)
     return Summary(
@@ -153,43 +144,62 @@ def _summary(part: int, scored: list[Scored], resamples: int, seed: int) -> Summ
     )
 
 
-def bounds_of(metric: Metric, values: NDArray[np.float64]) -> tuple[float, float] | None:
+def bounds_of(metric: Metric, values: NDArray[np.float64]) -> Bounds | None:
     """The range of a metric that is a share, such as an accuracy or an overlap; ``None`` for errors and the like."""
     share = not metric.unit and metric.higher_is_better is True
     return (0.0, 1.0) if share and bool(((values >= 0) & (values <= 1)).all()) else None
 
 
-def _mean(metric: Metric, scored: list[Scored], patients: NDArray[np.intp], resamples: int, seed: int) -> Result:
+def _means(
+    metrics: Sequence[Metric], scored: list[Scored], patients: NDArray[np.intp], resamples: int, seed: int
+) -> list[Result]:
+    given = [_given(metric, scored) for metric in metrics]
+    together: dict[bytes, list[int]] = defaultdict(list)  # metrics that the same samples have values of
+    for place, values in enumerate(given):
+        together[bytes(value is not None for value in values)].append(place)
+    results: dict[int, Result] = {}
+    for known, places in together.items():
+        kept = np.frombuffer(known, bool)
+        of = [metrics[place] for place in places]
+        columns = [np.array(given[place], np.float64)[kept] for place in places]
+        rows = np.column_stack([*columns, np.ones(kept.sum())])
+        estimates = [(mean_of(k), bounds_of(*pair)) for k, pair in enumerate(zip(of, columns, strict=True))]
+        made = _results(of, rows, patients[kept], estimates, resamples, seed)
+        results.update(zip(places, made, strict=True))
+    return [results[place] for place in range(len(metrics))]
+
+
+def _given(metric: Metric, scored: list[Scored]) -> list[float | None]:
     name, unscored = metric.name, metric.unscored  # as Scored.value, for millions
-    given = [unscored if one.score.values is None else one.score.values.get(name) for one in scored]
-    values = np.array([value for value in given if value is not None], np.float64)
-    if not len(values):
-        return Result(metric, None, 0)
-    patients = patients[[value is not None for value in given]]
-    bounds = bounds_of(metric, values)
-    interval = clustered_bootstrap(values, patients, resamples=resamples, seed=seed, bounds=bounds)
-    return Result(metric, interval, len(values))
+    return [unscored if one.score.values is None else one.score.values.get(name) for one in scored]
 
 
 def _pooled(task: Pools, scored: list[Scored], patients: NDArray[np.intp], resamples: int, seed: int) -> list[Result]:
     answered = [Answered(one.item.sample, one.score, one.reply.probabilities) for one in scored]
-    results = []
+    results: list[Result] = []
     for row, group in groupby(task.pooled([one.sample for one in answered]), key=lambda pooled: pooled.row):
         # Neighbours often share their rows, which cost more than the rest.
+        metrics, estimates = zip(*((one.metric, (one.statistic, one.bounds)) for one in group), strict=True)
         rows = [row(one) for one in answered]
         given = np.array([one for one in rows if one is not None], np.float64)
         who = patients[[one is not None for one in rows]]
-        for pooled in group:
-            results.append(_from_rows(pooled, given, who, resamples, seed))
+        results += _results(metrics, given, who, estimates, resamples, seed)
     return results
 
 
-def _from_rows(
-    pooled: Pooled, rows: NDArray[np.float64], patients: NDArray[np.intp], resamples: int, seed: int
-) -> Result:
+def _results(
+    metrics: Sequence[Metric],
+    rows: NDArray[np.float64],
+    patients: NDArray[np.intp],
+    estimates: Sequence[tuple[Statistic, Bounds | None]],
+    resamples: int,
+    seed: int,
+) -> list[Result]:
+    """Every metric with its interval, from rows that all of them need."""
     if not len(rows):
-        return Result(pooled.metric, None, 0)
-    interval = clustered_bootstrap(
-        rows, patients, resamples=resamples, seed=seed, statistic=pooled.statistic, bounds=pooled.bounds
-    )
-    return Result(pooled.metric, None if np.isnan(interval.value) else interval, len(rows))
+        return [Result(metric, None, 0) for metric in metrics]
+    intervals = clustered_bootstraps(rows, patients, estimates, resamples=resamples, seed=seed)
+    return [
+        Result(metric, None if np.isnan(interval.value) else interval, len(rows))
+        for metric, interval in zip(metrics, intervals, strict=True)
+    ]

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from medft_bm.core.errors import DataError
 from medft_bm.evaluate.questions import Shot, candidates_of, shot_of
-from medft_bm.evaluate.sampling import spread
+from medft_bm.evaluate.sampling import spread_items
 from medft_bm.prepare.dataset import Item, Prepared
 
 LEARN_FROM = 5000
@@ -42,8 +42,7 @@ class Examples:
             prepared: made for the model's family.
             count: examples for each question.
         """
-        train = prepared.items("train")
-        chosen = [train[index] for index in spread(train.rows, LEARN_FROM)] if count else []
+        chosen = spread_items(prepared.items("train"), LEARN_FROM) if count else []
         pools: dict[int, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
         for item in sorted(chosen, key=lambda item: _hash(item.uid)):
             pools[item.part][item.sample.tags["label"]].append(item)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -33,6 +40,27 @@ class Team:
     def share(self, members: Sequence[T]) -> Sequence[T]:
         """Those of the members that are this process's: every so many, so that like ones are spread evenly."""
         return members[self.index :: self.count]
+
+    @contextmanager
+    def alone_in(self, folder: Path) -> Iterator[None]:
+        """Keep other launches out of a folder: two of different models would mix their replies in one file.
+
+        The one that comes later waits. The system frees the lock of a process that was killed.
+        """
+        if not self.first:
+            yield
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.parent / f".{folder.name}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            log.warning("another evaluation is at work in %s; this one starts when it is done", folder)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def meet(self) -> None:
         """Find the other processes; from now on this one computes on the accelerator that is its own."""

@@ -10,8 +10,8 @@ from medft_bm.config.schema import Config
 from medft_bm.core.types import Split
 from medft_bm.evaluate.sampling import spread
 from medft_bm.inspect.batches import Fed, Feeder
-from medft_bm.inspect.tables import columns
 from medft_bm.models.base import ModelFamily
+from medft_bm.prepare.arrow import columns
 from medft_bm.progress import progress
 from medft_bm.train.augment import AugmentedRows, Epoch, is_on
 from medft_bm.train.augment_draw import Augmenter

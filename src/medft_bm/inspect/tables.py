@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medft_bm.core.types import SPLITS, Split
+from medft_bm.prepare.arrow import columns
 
 if TYPE_CHECKING:
     from medft_bm.prepare.dataset import Prepared
@@ -94,8 +95,3 @@ def _twice(prepared: Prepared, column: str) -> set[Any]:
         twice |= seen & here
         seen |= here
     return twice
-
-
-def columns(rows: Any, *names: str) -> Any:
-    """Some columns as an Arrow table, memory-mapped; row by row a million of them take minutes to read."""
-    return rows.select_columns(list(names)).with_format("arrow")[:]

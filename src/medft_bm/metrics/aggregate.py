@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
 from medft_bm.core.errors import DataError
-from medft_bm.metrics.statistic import OfSums, Redraws, Statistic
+from medft_bm.metrics.statistic import OfSums, Redraws, Statistic, cluster_sums
 
 UNDEFINED = 0.05
 """Share of draws without a value from which on there is no interval: what is left would be a selection."""
 
 _BLOCK = 250_000  # weights in use at once: they stay in the processor's cache
 _KEPT = 60_000_000  # weights that may stay in memory, 2 bytes each
-_MEAN = OfSums(lambda sums: sums[..., 0] / sums[..., 1])
 
 Floats = NDArray[np.float64]
+Bounds: TypeAlias = tuple[float, float]
+"""Lowest and highest value that a sample, and so the statistic, can have."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def clustered_bootstrap(
     resamples: int,
     seed: int,
     statistic: Statistic | None = None,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
     level: float = 0.95,
 ) -> Interval:
     """Interval from draws of whole clusters with replacement.
@@ -85,25 +86,59 @@ def clustered_bootstrap(
         DataError: no values, one that is not finite, or not exactly one cluster per value.
     """
     rows = np.asarray(rows, np.float64)
+    if statistic is None:
+        rows, statistic = np.column_stack([rows, np.ones(len(rows))]), mean_of(0)
+    estimates = [(statistic, bounds)]
+    return clustered_bootstraps(rows, clusters, estimates, resamples=resamples, seed=seed, level=level)[0]
+
+
+def mean_of(column: int) -> OfSums:
+    """The mean of one column of rows whose last column is 1 throughout."""
+    return OfSums(lambda sums: sums[..., column] / sums[..., -1])
+
+
+def clustered_bootstraps(
+    rows: NDArray[Any],
+    clusters: Sequence[str] | NDArray[Any],
+    estimates: Sequence[tuple[Statistic, Bounds | None]],
+    *,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+) -> list[Interval]:
+    """:func:`clustered_bootstrap` of several statistics of the same rows, each with its bounds, from the same draws.
+
+    Draws and sums cost more than the statistics do.
+    """
+    rows = np.asarray(rows, np.float64)
     if len(rows) != len(clusters) or not len(rows):
         raise DataError(f"an interval needs one subject per value, got {len(rows)} values, {len(clusters)} subjects")
     if not np.isfinite(rows).all():
         raise DataError("a value to average is not finite", fix="leave unscored replies out, or give them a value")
-    if statistic is None:
-        rows, statistic = np.column_stack([rows, np.ones(len(rows))]), _MEAN
-    value = statistic(rows, np.ones(len(rows)))
+    ones = np.ones(len(rows))
+    values = [statistic(rows, ones) for statistic, _ in estimates]
     names, member = np.unique(np.asarray(clusters), return_inverse=True)
-    if len(names) < 2 or resamples < 1 or np.isnan(value):
+    if len(names) < 2 or resamples < 1:
+        return [Interval(value, None, None) for value in values]
+    drawn = _draws(rows, member, len(names), resamples, seed, [statistic for statistic, _ in estimates])
+    sizes = np.bincount(member)
+    return [
+        _interval(value, draws, sizes, bounds, level)
+        for value, draws, (_, bounds) in zip(values, drawn, estimates, strict=True)
+    ]
+
+
+def _interval(value: float, draws: Floats, sizes: NDArray[np.intp], bounds: Bounds | None, level: float) -> Interval:
+    if np.isnan(value):
         return Interval(value, None, None)
-    draws = _draws(rows, member, len(names), resamples, seed, statistic)
     defined = draws[np.isfinite(draws)]
-    undefined = resamples - len(defined)
-    if undefined > UNDEFINED * resamples:
+    undefined = len(draws) - len(defined)
+    if undefined > UNDEFINED * len(draws):
         return Interval(value, None, None, undefined)
     if np.ptp(defined) <= 1e-12 * max(1.0, abs(value)):
-        low, high = nothing_varies(value, bounds, len(names), level)
+        low, high = nothing_varies(value, bounds, len(sizes), level)
     else:
-        low, high = _ends(value, defined, effective_clusters(np.bincount(member)), bounds, level)
+        low, high = _ends(value, defined, effective_clusters(sizes), bounds, level)
     return Interval(value, low, high, undefined)
 
 
@@ -121,7 +156,7 @@ def effective_clusters(sizes: NDArray[Any]) -> float:
 
 
 def nothing_varies(
-    value: float, bounds: tuple[float, float] | None, clusters: int, level: float = 0.95
+    value: float, bounds: Bounds | None, clusters: int, level: float = 0.95
 ) -> tuple[float, float] | tuple[None, None]:
     """Ends of an interval around a value that all clusters agree on.
 
@@ -136,9 +171,7 @@ def nothing_varies(
     return value - unseen * (value - bounds[0]), value + unseen * (bounds[1] - value)
 
 
-def _ends(
-    value: float, draws: Floats, clusters: float, bounds: tuple[float, float] | None, level: float
-) -> tuple[float, float]:
+def _ends(value: float, draws: Floats, clusters: float, bounds: Bounds | None, level: float) -> tuple[float, float]:
     student = stdtrit(clusters - 1, (1 - level) / 2)
     wider = clusters / (clusters - 1)
     if bounds is None:
@@ -157,16 +190,29 @@ def _ends(
 
 
 def _draws(
-    rows: Floats, member: NDArray[np.intp], clusters: int, resamples: int, seed: int, statistic: Statistic
-) -> Floats:
-    """The statistic of every draw, ``(resamples,)``."""
-
-    def one_by_one(draws: Floats) -> Floats:
-        return np.array([statistic(rows, draw[member]) for draw in draws])
-
-    of_draws = statistic.redrawn(rows, member, clusters) if isinstance(statistic, Redraws) else one_by_one
+    rows: Floats, member: NDArray[np.intp], clusters: int, resamples: int, seed: int, statistics: Sequence[Statistic]
+) -> list[Floats]:
+    """Every statistic of every draw, ``(resamples,)`` each."""
+    sums = cluster_sums(rows, member, clusters)
+    redrawn = [_redrawn(statistic, rows, member, clusters) for statistic in statistics]
+    drawn = []
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.concatenate([of_draws(block) for block in _weights(clusters, resamples, seed)])
+        for block in _weights(clusters, resamples, seed):
+            summed = block @ sums
+            drawn.append([of(block, summed) for of in redrawn])
+    return [np.concatenate(values) for values in zip(*drawn, strict=True)]
+
+
+def _redrawn(
+    statistic: Statistic, rows: Floats, member: NDArray[np.intp], clusters: int
+) -> Callable[[Floats, Floats], Floats]:
+    """The statistic from some draws of all clusters, ``(draws, clusters)``, and their sums, ``(draws, k)``."""
+    if isinstance(statistic, OfSums):
+        return lambda draws, sums: statistic.of(sums)
+    if isinstance(statistic, Redraws):
+        of_draws = statistic.redrawn(rows, member, clusters)
+        return lambda draws, sums: of_draws(draws)
+    return lambda draws, sums: np.array([statistic(rows, draw[member]) for draw in draws])
 
 
 def _weights(clusters: int, resamples: int, seed: int) -> Iterator[Floats]:

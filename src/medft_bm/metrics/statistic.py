@@ -55,11 +55,6 @@ class OfSums:
         """See :class:`Statistic`."""
         return float(self.of(weights @ rows))
 
-    def redrawn(self, rows: NDArray[Any], member: NDArray[np.intp], clusters: int) -> OfDraws:
-        """See :class:`Redraws`."""
-        sums = cluster_sums(rows, member, clusters)
-        return lambda draws: self.of(draws @ sums)
-
 
 def cluster_sums(rows: NDArray[Any], member: NDArray[np.intp], clusters: int) -> NDArray[np.float64]:
     """Sum of the rows of every cluster.

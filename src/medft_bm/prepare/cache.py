@@ -93,10 +93,28 @@ def _build(folder: Path, facts: Mapping[str, Any], build: Callable[[Path], Mappi
     try:
         manifest = {"facts": facts, **build(draft)}
         write_json(draft / "manifest.json", manifest)
+        flush(draft)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def flush(folder: Path) -> None:
+    """Make sure that all of a folder is on disk: after a power failure its new name may be there before its content.
+
+    Raises:
+        OSError: some of it cannot be stored.
+    """
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            if not path.is_dir():  # some network file systems know this for files only
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:

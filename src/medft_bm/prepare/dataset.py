@@ -15,7 +15,7 @@ from medft_bm.config.schema import Data, Prepare
 from medft_bm.core.memory import no_garbage_search
 from medft_bm.core.types import Sample, Split, View
 from medft_bm.models.base import ModelFamily
-from medft_bm.prepare.arrow import first_contents, hf_datasets, open_images
+from medft_bm.prepare.arrow import first_contents, open_images, open_rows
 from medft_bm.prepare.cache import read_manifest
 from medft_bm.prepare.codec import load_sample, load_view
 from medft_bm.prepare.engine import engine
@@ -161,12 +161,12 @@ class Prepared:
     @cached_property
     def tables(self) -> datasets.DatasetDict:
         """Every split's rows, memory-mapped."""
-        return hf_datasets().load_from_disk(str(self.folder))
+        return open_rows(self.folder, self.manifest["samples"])
 
     @cached_property
     def images(self) -> datasets.Dataset:
         """Every distinct image once, memory-mapped."""
-        return open_images(self.folder / IMAGES)
+        return open_images(self.folder / IMAGES, self.manifest["images"])
 
     def rows(self, split: Split) -> datasets.Dataset:
         """Text rows of one split; none when the split is empty."""

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from medft_bm.prepare.cache import flush
+
 
 def build_shards(folder: Path, sizes: Sequence[int], build: Callable[[int, Path], Iterator[None]]) -> Iterator[None]:
     """Make sure that every shard exists; yields once per unit of work that is done, by whomever.
@@ -60,6 +62,7 @@ def _build(path: Path, number: int, build: Callable[[int, Path], Iterator[None]]
     draft.mkdir()
     try:
         yield from build(number, draft)
+        flush(draft)
         draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import logging
 import tempfile
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medft_bm.core.errors import ConfigError, DataError, MedftError
 from medft_bm.models.base import Loaded, ModelFamily
+from medft_bm.models.content import MERGE_REPORT, digest_of
 from medft_bm.models.loading import DTYPES, on_device, save_processor, with_adapter
 from medft_bm.train.fold import fold
 from medft_bm.train.folders import staged
@@ -82,12 +84,13 @@ def merge_adapter(
         fix = "see data.limit and data.split"
         raise DataError("comparing the merged model needs at least one prepared row", where=str(out), fix=fix)
     dtype = _dtype_of(base, revision, dtype)
+    made_of = digest_of(adapter)
     with staged(out) as draft:
         said = _merged(base, adapter, draft, family, probes, dtype, revision)
         loaded = placed(family.load(str(draft), revision=None, dtype=dtype, attention="sdpa"))
         reread = Probes.encode(loaded, probes).logits(loaded.model)
         report = _judged(out, dtype, adapter, said, reread)
-        _write(report, draft / "merge_report.json")
+        _write(report, made_of, draft)
     _say(report)
     return report
 
@@ -134,10 +137,19 @@ def placed(loaded: Loaded) -> Loaded:
     """On the GPU when the model fits beside what is there; else where it is, mapped to its files."""
     import torch
 
+    make_room()
     weights = sum(weight.numel() * weight.element_size() for weight in loaded.model.parameters())
     if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > weights + ROOM:
         return on_device(loaded)
     return loaded
+
+
+def make_room() -> None:
+    """Give back the GPU memory of models that nobody uses: some lie in cycles, and torch keeps what was theirs."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def _judged(out: Path, dtype: str, adapter: Path, said: Said, reread: Any) -> MergeReport:
@@ -159,10 +171,11 @@ def _save(loaded: Loaded, folder: Path) -> None:
     save_processor(loaded.processor, folder)
 
 
-def _write(report: MergeReport, file: Path) -> None:
-    facts = dataclasses.asdict(report)
+def _write(report: MergeReport, adapter: str, draft: Path) -> None:
+    """With digests, by which an evaluation of the one is known to speak for the other."""
+    facts = {**dataclasses.asdict(report), "adapter": adapter, "model": digest_of(draft)}
     del facts["folder"]
-    file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (draft / MERGE_REPORT).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def _say(report: MergeReport) -> None:

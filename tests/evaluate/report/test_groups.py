@@ -4,7 +4,7 @@ import pytest
 
 from medft_bm.evaluate.replies import Reply
 from medft_bm.evaluate.report.groups import MOST, UNKNOWN, groupings
-from medft_bm.evaluate.score import score_replies
+from medft_bm.evaluate.score import score_replies, summarise
 
 DRAWS = {"resamples": 100, "seed": 0}
 NAMES = [f"part {k}" for k in range(4)]
@@ -43,6 +43,18 @@ def test_the_mean_of_every_group_is_that_of_its_own_items(items):
     assert site.groups[1].subjects == len(subjects)
     assert site.groups[1].few
     assert site.answered == ["base", "tuned"]
+
+
+def test_the_interval_of_a_class_is_that_of_its_recall(items):
+    images = of_part(items, 0)
+    scored = answered(images, ["no class", *(item.answer_text for item in images[1:])])
+
+    by_label = one(groupings({"base": scored}, NAMES, **DRAWS), "label")
+
+    metrics = {result.metric.name: result for result in summarise(scored, **DRAWS)[0].results}
+    assert len(by_label.groups) > 1
+    for group in by_label.groups:
+        assert group.results["base"] == metrics[f"recall of {group.name}"].interval
 
 
 def test_tags_that_do_not_vary_name_every_item_or_repeat_another_are_no_groups(items):

@@ -235,9 +235,9 @@ def test_what_stands_beside_is_in_all_three_files(tmp_path, prepared, config, ev
     half = Interval(0.5, 0.25, 0.75)
     found = Finding(
         part=part, probe="blank image", question="Does it look?", expectation="worse", n=9, subjects=4, answered=8,
-        metric="accuracy", unit="", plain=half, probed=None, change=None, same=0.25, scaling=None, verdict=hostile,
+        metric="accuracy", unit="", plain=half, probed=None, change=half, same=0.25, scaling=None, verdict=hostile,
     )  # fmt: skip
-    scales = replace(found, probe="half the pixel size", scaling=half, plain=None)
+    scales = replace(found, probe="half the pixel size", scaling=half, plain=None, change=None)
     rows = write_report(tmp_path, prepared, config, evaluations).rows
     beside = Beside(
         baselines={"random answer": evaluations["baseline"]},
@@ -254,6 +254,9 @@ def test_what_stands_beside_is_in_all_three_files(tmp_path, prepared, config, ev
     for said in ("random answer", "blank image", "half the pixel size", "general set"):
         assert said in text
         assert said in markdown
+    assert "| accuracy | 0.500 (0.250–0.750) | – | +0.500 (+0.250 to +0.750) |" in markdown
+    assert "| scaling | – | – | 0.500 (0.250–0.750) |" in markdown
+    assert "+0.250 to +0.750" in text
     assert text.count(hostile) > 2
     assert content["report_version"] == 1
     assert [one["probe"] for one in content["probes"]["base"]] == ["blank image", "half the pixel size"]

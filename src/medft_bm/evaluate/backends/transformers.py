@@ -47,11 +47,14 @@ class Transformers:
         loaded: model, on the device it is to run on, and processor.
         max_new_tokens: budget per reply.
         batch: prompts at a time.
+        files: digests of the weights on disk that the replies speak for; see
+            :func:`~medft_bm.models.content.weights_in`.
     """
 
     loaded: Loaded
     max_new_tokens: int
     batch: int
+    files: Sequence[str] = ()
 
     @cached_property
     def weights(self) -> str:
@@ -128,12 +131,13 @@ class Transformers:
         return [_reply(processor, one, tokens, ends) for one, tokens in zip(questions, said.tolist(), strict=True)]
 
     def about(self) -> Mapping[str, Any]:
-        """Content of the model, precision and device."""
+        """Content of the model, its files, precision and device."""
         import torch
 
         model = self.loaded.model
         name = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else str(model.device.type)
-        return {"model": self.weights, "dtype": str(model.dtype).removeprefix("torch."), "device": name}
+        files = {"files": list(self.files)} if self.files else {}
+        return {"model": self.weights, **files, "dtype": str(model.dtype).removeprefix("torch."), "device": name}
 
 
 def conversation(question: Question) -> list[Message]:

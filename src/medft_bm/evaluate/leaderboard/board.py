@@ -27,7 +27,7 @@ class Line:
     """One entry in the ranking of one part.
 
     Attributes:
-        rank: from 1; ``None`` without a value.
+        rank: from 1, the same for equal values; ``None`` without a value.
         name: of the entry.
         interval: mean of the headline metric; ``None`` when no reply has a value.
         n: replies that have one.
@@ -140,13 +140,13 @@ def _ranking(part: str, uids: Sequence[str], entries: Sequence[Entry]) -> Rankin
     values = {entry.name: [entry.answers[uid].value(metric) for uid in uids] for entry in entries}
     ordered = sorted((_line(entry, uids, metric, subjects) for entry in entries), key=lambda line: _key(line, metric))
     best = ordered[0]
-    ranked = []
-    for place, line in enumerate(ordered, start=1):
-        if line.interval is None:
-            ranked.append(line)
-            continue
-        line = replace(line, rank=place)
-        ranked.append(line if place == 1 else _against(values[best.name], values[line.name], line, metric, subjects))
+    # Equal values share a rank.
+    keys = [_key(line, metric)[:2] for line in ordered]
+    ranked = [line if line.interval is None else replace(line, rank=1 + keys.index(key))
+              for line, key in zip(ordered, keys, strict=True)]  # fmt: skip
+    ranked[1:] = [line if line.rank is None else
+                  _against(values[best.name], values[line.name], line, metric, subjects)
+                  for line in ranked[1:]]  # fmt: skip
     return Ranking(part, metric, len(uids), len(set(subjects)), tuple(ranked))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def _name(folder: Path) -> str:
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
     """Entries of one name get as many parent folders as tell them apart, or numbers."""
     names = [entry.name for entry in entries]
-    for depth in range(1, 8):
+    for depth in range(1, max((len(_run(entry).parts) for entry in entries), default=1)):
         if len(set(names)) == len(names):
             break
         parents = [_run(entry).parts[-1 - depth : -1] for entry in entries]
@@ -136,6 +137,10 @@ def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
             "/".join((*parent, entry.name)) if names.count(name) > 1 else name
             for parent, entry, name in zip(parents, entries, names, strict=True)
         ]
+    seen = Counter[str]()
+    for place, name in enumerate(names):
+        seen[name] += 1
+        names[place] = name if seen[name] == 1 else f"{name} ({seen[name]})"
     return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 

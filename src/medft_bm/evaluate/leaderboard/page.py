@@ -106,6 +106,7 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
     known = {
         "model": Path(str(about.get("model", ""))).name if about.get("model") else "",
         "split": about.get("split"),
+        "system turn": about.get("system"),
         "dtype": about.get("dtype"),
         "device": about.get("device"),
         "data": about.get("data"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from medft_bm.evaluate.report.words import difference, number
 from medft_bm.evaluate.score import Scored
 from medft_bm.metrics.agreement import bias, difference_row, lower_limit, upper_limit
 from medft_bm.tasks.base import Measures
+
+Lines: TypeAlias = tuple[float | None, float | None, float | None]
+"""Bias, lower and upper limit; ``None`` where one is no number."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +95,27 @@ def _of_quantity(
 ) -> list[Agreement]:
     """Panels on common axes, so that before and after can be compared by eye."""
     every = [one for of in by_who.values() for one in of]
+    lines = {who: _lines(of) for who, of in by_who.items()}
+    # The limits often lie beyond every difference, and a plot without them would show less spread than there is.
+    heights = [one.difference for one in every] + [at for three in lines.values() for at in three if at is not None]
     x = axis_of(f"mean of reply and truth ({unit})", [one.mean for one in every], around_zero=True)
-    y = axis_of(f"reply − truth ({unit})", [one.difference for one in every], around_zero=True)
-    return [_agreement(part, quantity, unit, who, of, x, y, most) for who, of in by_who.items()]
+    y = axis_of(f"reply − truth ({unit})", heights, around_zero=True)
+    return [_agreement(part, quantity, unit, who, of, lines[who], x, y, most) for who, of in by_who.items()]
+
+
+def _lines(read: Sequence[_Read]) -> Lines:
+    """Bias, lower and upper limit."""
+    sums = np.array([difference_row(one.difference, 0.0) for one in read]).sum(axis=0)
+    return _finite(bias(sums)), _finite(lower_limit(sums)), _finite(upper_limit(sums))
 
 
 def _agreement(
-    part: str, quantity: str, unit: str, who: Who, read: Sequence[_Read], x: Axis, y: Axis, most: int
+    part: str, quantity: str, unit: str, who: Who, read: Sequence[_Read], lines: Lines, x: Axis, y: Axis, most: int
 ) -> Agreement:
-    sums = np.array([difference_row(one.difference, 0.0) for one in read]).sum(axis=0)
-    mean, lower, upper = (_finite(of(sums)) for of in (bias, lower_limit, upper_limit))
-    lines = (("bias", mean, "bias"), ("lower", lower, "limit"), ("upper", upper, "limit"))
-    said = [f"{name} {difference(value)}" for name, value, _ in lines]
+    mean, lower, upper = lines
+    said = [f"{name} {difference(value)}" for name, value in zip(("bias", "lower", "upper"), lines, strict=True)]
     rules: list[Rule] = level(0.0, y, "", "zero")
-    for text, (_, value, kind) in zip(said, lines, strict=True):
+    for text, value, kind in zip(said, lines, ("bias", "limit", "limit"), strict=True):
         rules += [] if value is None else level(value, y, text, kind)
     title = f"{quantity}, {TITLES[who]}"
     drawn = series(who, TITLES[who], {one.uid: _dot(one, unit) for one in read}, x, y, most)

@@ -45,6 +45,7 @@ def as_json(content: Content) -> dict[str, Any]:
         "probes": {who: [asdict(one) for one in of] for who, of in content.probes.items() if of},
         "general": [_row(row) for row in content.general],
         "unread": [asdict(one) for one in content.unread],
+        "files": {who: list(digests) for who, digests in facts.files.items()},
         "split": facts.split,
         "counts": facts.counts,
         "facts": dict(facts.lines),

@@ -11,6 +11,7 @@ from medft_bm.evaluate.report.groups import Grouping
 from medft_bm.evaluate.report.words import (
     NONE,
     READING,
+    change_text,
     count,
     difference,
     interval_text,
@@ -20,6 +21,7 @@ from medft_bm.evaluate.report.words import (
     p_value,
     percent,
     pipes,
+    quantity,
 )
 
 
@@ -90,7 +92,7 @@ def _others(content: Content) -> list[str]:
 
 def _references(content: Content) -> list[str]:
     lines = [
-        [one.model, one.task, one.setting, f"{one.metric} ({one.unit})", number(one.before), number(one.after),
+        [one.model, one.task, one.setting, quantity(one.metric, one.unit), number(one.before), number(one.after),
          f"[{one.source}]({one.url})", one.note]
         for one in content.references
     ]  # fmt: skip
@@ -131,13 +133,16 @@ def _calibration(content: Content) -> list[str]:
 
 def _probes(content: Content) -> list[str]:
     lines = [
-        [one.part, TITLES[who], one.probe, one.expectation, interval_text(one.plain), interval_text(one.probed),
-         percent(one.same), one.verdict, str(one.n)]
+        [one.part, TITLES[who], one.probe, one.expectation, one.verdict,
+         "scaling" if one.scaling else quantity(one.metric, one.unit), interval_text(one.plain),
+         interval_text(one.probed), interval_text(one.scaling) if one.scaling else change_text(one.change),
+         percent(one.same), str(one.n), str(one.subjects)]
         for who, of in content.probes.items()
         for one in of
     ]  # fmt: skip
-    head = ["task/part", "model", "probe", "expected", "as asked", "after the probe", "same answers", "verdict", "n"]
-    return _table(head, lines, 4)
+    head = ["task/part", "model", "probe", "expected", "verdict", "metric", "as asked", "after the probe",
+            "change", "same answers", "n", "subjects"]  # fmt: skip
+    return _table(head, lines, 6)
 
 
 def _unread(content: Content) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from medft_bm.config.schema import Config
 from medft_bm.evaluate.compare import TITLES, Row, Who
-from medft_bm.evaluate.report.words import count
+from medft_bm.evaluate.report.words import count, outcome
 from medft_bm.evaluate.run import Evaluation, versions
 from medft_bm.prepare.dataset import Prepared
 
@@ -33,6 +33,7 @@ class Facts:
         lines: name and value, in the order to show.
         counts: per part and split, samples, images and subjects.
         versions: of packages.
+        files: per model, digests of the weights on disk that its numbers speak for; empty where nobody knows.
         split: that was evaluated.
         resamples: behind every interval.
         commands: that make the report again, in a folder with the run's ``config.yaml``.
@@ -43,6 +44,7 @@ class Facts:
     lines: tuple[tuple[str, str], ...]
     counts: Mapping[str, Mapping[str, Mapping[str, Any]]]
     versions: Mapping[str, str]
+    files: Mapping[Who, Sequence[str]]
     split: str
     resamples: int
     commands: tuple[str, ...]
@@ -75,6 +77,7 @@ def gather_facts(prepared: Prepared, config: Config, evaluations: Mapping[Who, E
         lines=tuple(lines),
         counts=_counts(prepared),
         versions=found,
+        files={who: of.about.get("files", ()) for who, of in evaluations.items() if of.about},
         split=split,
         resamples=config.evaluate.bootstrap,
         commands=_commands(evaluations, found.get("medft_bm", "")),
@@ -124,7 +127,7 @@ def verdict(rows: Sequence[Row]) -> str:
         return f"The fine-tuned model is {trivial}; the model before fine-tuning has not been evaluated."
     # A model that gave no readable answer has no mean error to be beaten; answering at all is better.
     won = sum(row.beats("base") is True or _only_after(row) for row in compared)
-    settled = sum(row.settled and row.beats("base") is True for row in compared)
+    settled = sum(row.beats("base") is True and outcome(row) == "better" for row in compared)
     return (
         f"By its headline metric, the fine-tuned model is better than before in {count(won, len(compared), 'part')} "
         f"(settled by the interval of the change in {settled} of them), and {trivial}."

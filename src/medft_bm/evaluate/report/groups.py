@@ -12,7 +12,7 @@ from medft_bm.core.types import Metric
 from medft_bm.evaluate.compare import FEW_SUBJECTS, WHO, Who
 from medft_bm.evaluate.report.sizes import true_sizes
 from medft_bm.evaluate.report.words import number
-from medft_bm.evaluate.score import Scored
+from medft_bm.evaluate.score import Scored, bounds_of
 from medft_bm.metrics.aggregate import Interval, clustered_bootstrap
 
 FIRST = ("label", "modality", "anatomy", "plane", "dataset")
@@ -165,4 +165,6 @@ def _mean(scored: Sequence[Scored], resamples: int, seed: int) -> Interval | Non
     pairs = [(one.value(metric), one.item.sample.subject) for one in scored]
     values = np.array([value for value, _ in pairs if value is not None], np.float64)
     subjects = [subject for value, subject in pairs if value is not None]
-    return clustered_bootstrap(values, subjects, resamples=resamples, seed=seed) if len(values) else None
+    if not len(values):
+        return None
+    return clustered_bootstrap(values, subjects, resamples=resamples, seed=seed, bounds=bounds_of(metric, values))

@@ -106,10 +106,14 @@ def metric_name(metric: Metric) -> str:
     return metric.name.replace("_", " ")
 
 
+def quantity(name: str, unit: str) -> str:
+    """Name with its unit, if it has one: ``absolute error (mm)``."""
+    return name.replace("_", " ") + (f" ({unit})" if unit else "")
+
+
 def label(metric: Metric) -> str:
-    """Name, unit and the direction that is better, if there is one: ``absolute error (mm) ↓``."""
-    unit = f" ({metric.unit})" if metric.unit else ""
-    return f"{metric_name(metric)}{unit}\N{NO-BREAK SPACE}{DIRECTIONS[metric.higher_is_better]}"
+    """Name, unit and the direction that is better: ``absolute error (mm) ↓``."""
+    return f"{quantity(metric.name, metric.unit)}\N{NO-BREAK SPACE}{DIRECTIONS[metric.higher_is_better]}"
 
 
 def parse_rates(rates: Mapping[Who, float]) -> str:
@@ -149,7 +153,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
         name = f"**{label(row.metric)}**" if row.headline else label(row.metric)
         numbers = [
             *cells,
-            _change(row.change),
+            change_text(row.change),
             str(row.n),
             str(row.subjects),
             parse_rates(row.parse_rates),
@@ -164,7 +168,8 @@ def interval_text(interval: Interval | None) -> str:
     return number(interval.value if interval else None) + (f" ({around})" if around else "")
 
 
-def _change(change: Interval | None) -> str:
+def change_text(change: Interval | None) -> str:
+    """``−0.70 (−0.81 to −0.58)``."""
     if change is None:
         return NONE
     around = change_bounds(change)
