@@ -14,6 +14,7 @@ from medft_bm.evaluate.report.build import build_report
 from medft_bm.evaluate.run import evaluate_run
 from medft_bm.models import load_model_family
 from medft_bm.models.base import ModelFamily
+from medft_bm.models.content import weights_in
 from medft_bm.models.loading import with_adapter
 from medft_bm.models.tiny import build_tiny
 from medft_bm.prepare.dataset import Item, Prepared, prepare_dataset
@@ -74,8 +75,9 @@ def make_run(folder: Path) -> Made:
     adapter = train_model(prepared, family, config)
     merged = config.run.folder / "merged"
     merge_adapter(str(base), adapter, merged, family, prepared.items("test")[:2], "float32")
-    _evaluate(config, family, prepared, adapter)
-    return Made(config, family, prepared, adapter, merged)
+    made = Made(config, family, prepared, adapter, merged)
+    evaluate_made(made)
+    return made
 
 
 def _model(base: Path, config: Config) -> tuple[ModelFamily, Prepared]:
@@ -85,12 +87,15 @@ def _model(base: Path, config: Config) -> tuple[ModelFamily, Prepared]:
     return family, prepare_dataset(config.data, family)
 
 
-def _evaluate(config: Config, family: ModelFamily, prepared: Prepared, adapter: Path) -> None:
-    def loaded() -> Any:
-        return family.load(config.model.name, revision=None, dtype="float32", attention="sdpa")
+def evaluate_made(made: Made) -> None:
+    """Ask base and adapter, and write the report."""
+    config, options = made.config, made.config.evaluate
 
-    out = config.run.folder / "evaluation"
-    options = config.evaluate
-    for who, model in (("base", loaded()), ("tuned", with_adapter(loaded(), adapter))):
-        evaluate_run(prepared, config, who, Transformers(model, options.max_new_tokens, 4), out)
-    build_report(config.run.folder, prepared, config)
+    def loaded() -> Any:
+        return made.family.load(config.model.name, revision=None, dtype="float32", attention="sdpa")
+
+    tuned = with_adapter(loaded(), made.adapter)
+    for who, model, files in (("base", loaded(), ()), ("tuned", tuned, weights_in(made.adapter))):
+        backend = Transformers(model, options.max_new_tokens, 4, files)
+        evaluate_run(made.prepared, config, who, backend, config.run.folder / "evaluation")
+    build_report(config.run.folder, made.prepared, config)

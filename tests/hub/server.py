@@ -5,7 +5,6 @@ Repositories, files and commits are kept in memory. :attr:`Hub.faults` makes it 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -230,21 +229,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         if not self.may_write(name):
             return self.reply(403, {"error": "forbidden"}, {"X-Error-Message": "no write access"})
-        lines = [json.loads(line) for line in body.splitlines()]
-        tree, message = dict(repo.tree() or {}), ""
-        for line in lines:
-            value = line["value"]
-            match line["key"]:
-                case "header":
-                    message = value["summary"]
-                case "file":
-                    tree[value["path"]] = base64.b64decode(value["content"])
-                case "lfsFile":
-                    tree[value["path"]] = self.hub.objects[value["oid"]]
-                    repo.large.add(tree[value["path"]])
-                case "deletedFile":
-                    del tree[value["path"]]
-        oid = repo.commit(tree, message)
+        oid = repo.apply([json.loads(line) for line in body.splitlines()], self.hub.objects)
+        if not oid:
+            said = "A commit has happened since. Please refresh and try again."
+            return self.reply(412, {"error": said}, {"X-Error-Message": said})
         return self.reply(
             200, {"success": True, "commitOid": oid, "commitUrl": f"{self.hub.address}/{name}/commit/{oid}"}
         )
@@ -257,8 +245,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(200, {})
 
     def untag(self, body: bytes, kind: str, name: str, revision: str) -> None:
-        del self.hub.repos[kind, name].refs[revision]
-        self.reply(200, {})
+        gone = self.hub.repos[kind, name].refs.pop(revision, None) is None
+        self.reply(404 if gone else 200, {}, {"X-Error-Code": "RevisionNotFound"} if gone else None)
 
     def resolve(self, body: bytes, name: str, revision: str, path: str, prefix: str = "") -> None:
         kind = "dataset" if prefix else "model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,23 @@ class Repo:
         oid = hashlib.sha1(f"{len(self.commits)}{message}".encode()).hexdigest()
         self.commits[oid], self.messages[oid], self.refs["main"] = tree, message, oid
         return oid
+
+    def apply(self, lines: list[dict[str, Any]], objects: dict[str, bytes]) -> str:
+        """Make the commit of a request; empty, as the Hub refuses it, where its parent is no longer the last one."""
+        header, *changes = [line["value"] | {"key": line["key"]} for line in lines]
+        if header.get("parentCommit", self.refs["main"]) != self.refs["main"]:
+            return ""
+        tree = dict(self.tree() or {})
+        for change in changes:
+            match change["key"]:
+                case "file":
+                    tree[change["path"]] = base64.b64decode(change["content"])
+                case "lfsFile":
+                    tree[change["path"]] = objects[change["oid"]]
+                    self.large.add(tree[change["path"]])
+                case "deletedFile":
+                    del tree[change["path"]]
+        return self.commit(tree, header["summary"])
 
     def tree(self, revision: str = "main") -> dict[str, bytes] | None:
         return self.commits.get(self.refs.get(revision, revision))

@@ -44,6 +44,14 @@ def test_public_has_to_be_asked_for(logged_in, config):
         open_hub(config(lora_repo="lab/x"), ("lora",))
 
 
+def test_what_is_private_stays_so_and_is_told(logged_in, config, caplog):
+    open_hub(config(lora_repo="lab/x"), ("lora",))
+    assert not caplog.text
+    open_hub(config(lora_repo="lab/x", private=False), ("lora",))
+    assert logged_in.repo("lab/x").private
+    assert "lab/x is private and stays so, although hub.private is false" in caplog.text
+
+
 def test_a_token_comes_from_a_file_or_a_descriptor(hub, config, tmp_path, caplog):
     file = tmp_path / "secret"
     file.write_text("hf_secret\n")

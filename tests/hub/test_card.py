@@ -21,6 +21,7 @@ from medft_bm.evaluate.backends.transformers import Transformers
 from medft_bm.evaluate.questions import question_of
 from medft_bm.hub.card import dataset_card, model_card
 from medft_bm.hub.terms import run_terms
+from medft_bm.models.content import weights_in
 from medft_bm.models.loading import with_adapter
 
 REPOSITORY = {"lora": "some-lab/measures", "merged": "some-lab/measures-merged"}
@@ -28,8 +29,9 @@ REPOSITORY = {"lora": "some-lab/measures", "merged": "some-lab/measures-merged"}
 
 def written(made, what="lora", config: Config | None = None) -> str:
     config = config or made.config
-    question = made.items[0].prompt_text
-    return model_card(config, run_terms(config), what=what, repository=REPOSITORY[what], question=question)
+    question, weights = made.items[0].prompt_text, weights_in(made.adapter if what == "lora" else made.merged)
+    about = {"what": what, "repository": REPOSITORY[what], "question": question, "weights": weights}
+    return model_card(config, run_terms(config), **about)
 
 
 def changed(made, tmp_path: Path, **sections) -> Config:
@@ -150,7 +152,8 @@ def test_names_that_users_choose_break_neither_the_page_nor_its_head(made, tmp_p
         of[0]["part"] = ugly
     path.write_text(json.dumps(report))
     question = 'Say "```" and\n``` <b>stop</b>'
-    card = model_card(config, run_terms(config), what="lora", repository=REPOSITORY["lora"], question=question)
+    about = {"what": "lora", "repository": REPOSITORY["lora"], "weights": weights_in(made.adapter)}
+    card = model_card(config, run_terms(config), question=question, **about)
 
     page = ModelCard(card)
     shown = re.sub(r"(`{3,}).*?\n\1", "", page.text, flags=re.DOTALL)

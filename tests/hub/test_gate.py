@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from medft_bm.core.errors import DataError, MedftError
 from medft_bm.hub.gate import check_adapter, check_checkpoint, check_merged
-from medft_bm.hub.gate_files import GATE, require_gate
+from medft_bm.hub.gate_files import GATE, INDEX, require_files, require_gate
 from medft_bm.hub.gate_replies import Said, compare_replies
 from medft_bm.train.merge import merge_adapter
 
@@ -161,6 +162,72 @@ def test_weights_that_were_cut_short_are_refused(made, merged):
         gate_merged(made, merged)
 
 
+def sharded(folder: Path) -> None:
+    """The weights in two files, as large models have them."""
+    weights = load_file(folder / "model.safetensors")
+    names = sorted(weights)
+    files = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    for n, file in enumerate(files):
+        save_file({name: weights[name] for name in names[n::2]}, folder / file, metadata={"format": "pt"})
+    (folder / INDEX).write_text(json.dumps({"weight_map": {name: files[n % 2] for n, name in enumerate(names)}}))
+    (folder / "model.safetensors").unlink()
+
+
+def test_shards_are_those_of_the_index_and_no_others(merged):
+    sharded(merged)
+    require_files(merged)
+    save_file({"x": torch.ones(3)}, merged / "model-00003-of-00003.safetensors")
+    with pytest.raises(DataError, match=r"model-00003-of-00003\.safetensors is no part of the model"):
+        require_files(merged)
+    (merged / "model-00003-of-00003.safetensors").unlink()
+    (merged / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(DataError, match=r"model-00002-of-00002\.safetensors is in the index and not here"):
+        require_files(merged)
+    (merged / INDEX).write_text("{}")
+    with pytest.raises(DataError, match="index of the weights is damaged"):
+        require_files(merged)
+
+
+@pytest.mark.parametrize("name", ["processor_config.json", "tokenizer_config.json", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_file_that_is_missing_or_damaged_is_named(made, merged, name, how):
+    if how == "missing":
+        (merged / name).unlink()
+    else:
+        (merged / name).write_text("{")
+    with pytest.raises(MedftError, match=re.escape(name)) as refused:
+        gate_merged(made, merged)
+    assert refused.value.fix
+
+
+def test_a_config_that_names_code_is_refused(merged):
+    path = merged / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "auto_map": {"AutoModel": "some/repo--modeling.Mine"}}))
+    with pytest.raises(DataError, match=r"config\.json names code"):
+        require_files(merged)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_weights_in_another_dtype_than_the_config_speaks_of_are_refused(made, merged, kind):
+    path = merged / "model.safetensors"
+    save_file({name: weight.to(kind) for name, weight in load_file(path).items()}, path, metadata={"format": "pt"})
+    with pytest.raises(MedftError, match=f"stored in {str(kind)[6:]}, and the model is to be loaded in float32"):
+        gate_merged(made, merged)
+
+
+def test_a_tensor_of_another_shape_is_named(made, merged):
+    change(merged, "embed_tokens", lambda weight: weight[:-8].clone())
+    with pytest.raises(MedftError, match="embed_tokens"):
+        gate_merged(made, merged)
+
+
+def test_an_adapter_of_another_base_is_refused(made, lora):
+    path = lora / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": "google/gemma-3-4b-it"}))
+    with pytest.raises(MedftError, match="trained on google/gemma-3-4b-it, and the base is"):
+        gate_lora(made, lora)
+
+
 def test_another_chat_template_is_refused(made, lora):
     path = lora / "chat_template.jinja"
     path.write_text(path.read_text() + "\n{# mine #}")
@@ -207,18 +274,19 @@ def test_a_check_needs_something_to_ask(made, lora):
         check_adapter(made.config, lora, made.family, [])
 
 
-@pytest.mark.parametrize("works", [True, False])
-def test_vllm_is_asked_where_it_is_installed(made, merged, monkeypatch, tmp_path, works):
-    """A stand-in for the package: what is tested is that its word counts."""
-    (tmp_path / "vllm.py").write_text(
-        f"def LLM(model, **options):\n    if not {works}:\n        raise ValueError('no such architecture')\n"
-    )
+@pytest.mark.parametrize("why", ["", "no such architecture", "CUDA out of memory", "Failed to infer device type"])
+def test_vllm_is_asked_where_it_is_installed(merged, monkeypatch, tmp_path, why):
+    """A stand-in for the package: what is tested is that its word counts, but not what it says of the machine."""
+    fails = f"    raise ValueError('{why}')\n" if why else "    pass\n"
+    (tmp_path / "vllm.py").write_text(f"def LLM(model, **options):\n{fails}")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     from medft_bm.hub.gate_vllm import in_vllm
 
-    if works:
+    if not why:
         assert in_vllm(merged) == "loads"
+    elif "architecture" not in why:
+        assert in_vllm(merged) == f"not checked: ValueError: {why}"
     else:
         with pytest.raises(MedftError, match="no such architecture"):
             in_vllm(merged)

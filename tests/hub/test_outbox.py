@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import time
 
 import pytest
 from huggingface_hub import HfApi
-from tests.hub.conftest import TOKEN, write_adapter
+from tests.hub.conftest import TOKEN, full_disk, until, write_adapter
 from tests.hub.state import Fault
 
 from medft_bm.core.errors import MedftError
@@ -53,14 +52,6 @@ def journal(run):
 
 def outcomes(run):
     return [(line["tag"], line["outcome"]) for line in journal(run)]
-
-
-def until(true):
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came")
 
 
 def test_what_is_sent_is_the_adapter_at_that_step_even_if_the_checkpoint_goes(outbox, run, hub, caplog):
@@ -115,6 +106,27 @@ def test_no_failure_reaches_the_training_and_all_are_told(outbox, run, hub, capl
     assert TOKEN not in (run / "hub.jsonl").read_text() + caplog.text
 
 
+def test_a_full_disk_and_a_fault_of_ours_cost_one_adapter_and_no_training(outbox, run, hub, caplog):
+    def wrong(parcel):
+        if parcel.source.name == "c2":
+            raise KeyError("a mistake in this library")
+
+    box = outbox(checks=[wrong])
+    first = write_adapter(run / "c1")
+    with full_disk():
+        box.send(first, 1, "step-1")
+    assert box.failed == ["step-1"]
+    assert "was not sent to me/x: what is to be sent cannot be copied: File too large" in caplog.text
+    assert f"{run}/hub.jsonl cannot be written" in caplog.text
+    assert not list((run / PLACE / "training").iterdir())
+    box.send(write_adapter(run / "c2"), 2, "step-2")
+    until(lambda: len(box.failed) == 2)
+    box.send(write_adapter(run / "c3"), 3, "step-3")
+    box.close(60)
+    assert "the adapter of step 2 was not sent to me/x: KeyError: 'a mistake in this library'" in caplog.text
+    assert set(hub.repo("me/x").refs) == {"main", "step-3"}
+
+
 def test_a_stopped_training_does_not_wait_for_a_network_that_hangs(outbox, run, hub):
     hub.faults = [Fault("POST .*/preupload/", 200, slow_s=60.0)]
     box = outbox()
@@ -129,6 +141,7 @@ def test_a_stopped_training_does_not_wait_for_a_network_that_hangs(outbox, run, 
 
 
 def test_copies_of_a_training_that_was_killed_are_cleared(outbox, run):
-    (run / PLACE / "lora-old").mkdir(parents=True)
+    for left in ("training/lora-old", "merged-of a push that still runs"):
+        (run / PLACE / left).mkdir(parents=True)
     outbox().close(10)
-    assert not (run / PLACE).exists()
+    assert [path.name for path in (run / PLACE).iterdir()] == ["merged-of a push that still runs"]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-import threading
 
 import pytest
 from huggingface_hub import HfApi, snapshot_download
-from tests.hub.conftest import TOKEN, write_adapter
+from tests.hub.conftest import TOKEN, files, full_disk, write_adapter
 from tests.hub.state import Fault
 
 from medft_bm.core.errors import ConfigError, DataError, MedftError
 from medft_bm.hub.faults import PassingError
 from medft_bm.hub.names import Repository
-from medft_bm.hub.parcel import PLACE, packed
+from medft_bm.hub.parcel import PLACE, pack, packed
 from medft_bm.hub.upload import push_folder
 
 pytestmark = pytest.mark.hub
@@ -38,10 +38,6 @@ def there(api):
 def parcel(adapter, tmp_path):
     with packed("lora", adapter, tmp_path / "run" / PLACE) as made:
         yield made.folder
-
-
-def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_downloaded_is_what_was_pushed_and_nothing_else(api, there, parcel, hub, tmp_path):
@@ -86,7 +82,7 @@ def test_a_fault_that_passes_costs_a_retry_and_no_byte(api, there, parcel, hub, 
         (Fault("POST .*/commit/", 401, 9), ConfigError, "does not know this token, or it has expired"),
         (Fault("POST .*/commit/", 403, 9), ConfigError, "does not allow it"),
         (Fault("POST .*/preupload/", 403, 9, {"X-Error-Code": "GatedRepo"}), ConfigError, "does not allow it"),
-        (Fault("POST .*/preupload/", 404, 9, {"X-Error-Code": "RepoNotFound"}), ConfigError, "does not allow it"),
+        (Fault("POST .*/preupload/", 404, 9, {"X-Error-Code": "RepoNotFound"}), ConfigError, "it is not there"),
         (Fault("POST .*/commit/", 400, 9), MedftError, "pushing to me/x failed"),
         (Fault("POST .*/commit/", 500, 9), PassingError, "pushing to me/x failed"),
     ],
@@ -117,23 +113,6 @@ def test_pushing_the_same_again_makes_no_commit(api, there, parcel, hub):
     assert len(hub.repo("me/x").commits) == count
 
 
-def test_two_at_once_both_arrive(api, there, parcel, hub, tmp_path):
-    other = write_adapter(tmp_path / "other", seed=1)
-    (other / "adapter_model.safetensors").rename(other / "second.safetensors")
-    shutil.rmtree(other / "logs")
-    threads = [
-        threading.Thread(target=push_folder, args=(api, folder, there), kwargs={"message": str(n), "tag": f"t{n}"})
-        for n, folder in enumerate((parcel, other))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    repo = hub.repo("me/x")
-    assert {"adapter_model.safetensors", "second.safetensors"} <= set(repo.tree())
-    assert {"t0", "t1"} <= set(repo.refs)
-
-
 def test_a_tag_moves_to_what_is_trained_again(api, there, adapter, hub, tmp_path):
     for seed in (0, 1):
         folder = write_adapter(tmp_path / f"again{seed}", seed)
@@ -150,28 +129,8 @@ def test_a_file_that_arrives_otherwise_is_found(api, there, parcel, hub):
 
     hub.before = spoil
     with pytest.raises(MedftError, match=r"1 file\(s\) did not arrive as they are here, such as chat_template.jinja"):
-        push_folder(api, parcel, there, message="m", tag="final")
+        push_folder(api, parcel, there, message="m", tag="final", waits=(0.0,))
     assert "final" not in hub.repo("me/x").refs
-
-
-def test_shards_of_an_earlier_model_do_not_stay_behind(api, hub, tmp_path):
-    api.create_repo("me/merged", private=True)
-    there = Repository("merged", "me/merged", private=True)
-    for shards in (3, 2):
-        model = tmp_path / f"model{shards}"
-        model.mkdir()
-        (model / "config.json").write_text("{}")
-        for n in range(shards):
-            (model / f"model-{n + 1:05}-of-{shards:05}.safetensors").write_bytes(bytes([n, shards]) * 9)
-        (model / "pytorch_model.bin").write_text("a pickle")
-        with packed("merged", model, tmp_path / "place") as parcel:
-            push_folder(api, parcel.folder, there, message="m")
-    assert sorted(hub.repo("me/merged").tree()) == [
-        ".gitattributes",
-        "config.json",
-        "model-00001-of-00002.safetensors",
-        "model-00002-of-00002.safetensors",
-    ]
 
 
 def test_a_parcel_outlives_the_checkpoint_and_leaves_nothing_behind(adapter, tmp_path):
@@ -201,6 +160,18 @@ def test_a_check_that_refuses_keeps_everything_here(adapter, tmp_path):
     with pytest.raises(MedftError, match="a name in it"), packed("lora", adapter, tmp_path / PLACE, [refuse]):
         pass
     assert not (tmp_path / PLACE).exists()
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing_behind(adapter, tmp_path):
+    place = tmp_path / PLACE
+    with full_disk(), pytest.raises(MedftError, match="cannot be copied: File too large") as caught:
+        pack("lora", adapter, place)
+    assert str(place) in caught.value.where
+    assert not list(place.iterdir())
+    place.chmod(0o500)
+    if not os.access(place, os.W_OK):  # nobody may forbid root anything
+        with pytest.raises(MedftError, match="cannot be copied: Permission denied"):
+            pack("lora", adapter, place)
 
 
 def test_a_folder_without_an_adapter_is_refused(tmp_path):

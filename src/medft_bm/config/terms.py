@@ -24,7 +24,7 @@ class Licence:
         commercial: it may be used commercially.
         data: prepared images and questions may be passed on to everybody.
         models: a model made with it may be passed on to everybody.
-        note: what a reader of a card has to know of it.
+        note: what it asks beyond naming the authors, for the reader of a card; empty when nothing.
     """
 
     id: str

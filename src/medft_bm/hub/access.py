@@ -122,8 +122,10 @@ def _create(api: HfApi, repository: Repository) -> None:
 
 
 def _require_as_private(api: HfApi, repository: Repository) -> None:
-    """huggingface_hub leaves a repository that exists as public as it is."""
+    """huggingface_hub leaves a repository that exists as public or private as it is."""
     info = attempted(lambda: api.repo_info(repository.id, repo_type=repository.type), f"looking at {repository.id}", ())
     if repository.private and not info.private:
         fix = f"make it private in its settings, name another in {repository.key}, or set hub.private=false"
         raise ConfigError(f"{repository.id} is public, and hub.private is true", where=repository.key, fix=fix)
+    if info.private and not repository.private:
+        log.warning("%s is private and stays so, although hub.private is false: its settings open it", repository.id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,8 @@ from medft_bm.hub.guard import clean_config
 from medft_bm.hub.terms import CardLicence, RunTerms, base_id, base_name, data_licence, model_licence
 from medft_bm.prepare.card import escaped
 
+log = logging.getLogger(__name__)
+
 TEMPLATES = Path(__file__).parent / "templates"
 ELSEWHERE = ("prepare", "wandb", "hub", "run")
 """Sections of the config that say nothing about the model."""
@@ -28,7 +32,13 @@ class Raw(str):
 
 
 def model_card(
-    config: Config, terms: RunTerms, *, what: Literal["lora", "merged"], repository: str, question: str
+    config: Config,
+    terms: RunTerms,
+    *,
+    what: Literal["lora", "merged"],
+    repository: str,
+    question: str,
+    weights: Sequence[str] = (),
 ) -> str:
     """The card of an adapter or a model, from what the run folder holds.
 
@@ -38,11 +48,15 @@ def model_card(
         what: an adapter, or a model that needs none.
         repository: account/name, for the examples.
         question: a prompt from the prepared rows, which shows how to ask; with no identifier in it.
+        weights: digests of what it is the card of (see :func:`~medft_bm.models.content.weights_in`); only numbers of
+            an evaluation of these are on it.
 
     Raises:
         DataError: a file of the run folder cannot be read.
     """
-    facts = card_facts(config, terms)
+    facts = card_facts(config, terms, weights)
+    if weights and not facts.results:
+        log.warning("no numbers on the card of %s: %s %s", repository, facts.note, _evaluate(config, what))
     text = _environment().get_template("model.md.jinja").render(
         config=config,
         facts=facts,
@@ -56,6 +70,11 @@ def model_card(
         recipe=_recipe(config),
     )  # fmt: skip
     return f"---\n{_model_head(config, terms, what, repository, facts)}\n---\n{text}"
+
+
+def _evaluate(config: Config, what: str) -> str:
+    which = "adapter" if what == "lora" else "merged"
+    return f"Before you push again: `medft evaluate {config.run.folder} --model {which}`"
 
 
 def dataset_card(config: Config, terms: RunTerms, *, folder: Path, repository: str) -> str:

@@ -91,7 +91,7 @@ class CardFacts:
         hub_datasets: Hub ids of datasets it was trained on.
         split: that was evaluated.
         rule: how subjects came into their splits.
-        results: the table of the evaluation; empty before one.
+        results: the table of the evaluation of these very weights; empty without one.
         note: why there is no table, or what to know of it.
         probes: part, question, verdict; of the tuned model.
         training: name and value of what shaped the weights.
@@ -112,14 +112,20 @@ class CardFacts:
     citation: str
 
 
-def card_facts(config: Config, terms: RunTerms) -> CardFacts:
+def card_facts(config: Config, terms: RunTerms, weights: Sequence[str] = ()) -> CardFacts:
     """Read the run folder.
+
+    Args:
+        config: of the run.
+        terms: of what it was made of.
+        weights: digests of what the card is for; numbers of other weights are left out.
 
     Raises:
         DataError: a file in it cannot be read.
     """
     run = config.run.folder
-    report, note = _report(run)
+    report = _report(run)
+    missing = _missing(report, weights)
     environment = _json(run / "environment.json")
     probes = report.get("probes") or {}
     return CardFacts(
@@ -128,22 +134,33 @@ def card_facts(config: Config, terms: RunTerms) -> CardFacts:
         hub_datasets=sorted(set(_hub_datasets(config.data.mix))),
         split=report.get("split") or config.evaluate.split,
         rule=_rule(config),
-        results=list(_results(report.get("results") or {})),
-        note=note,
-        probes=probes.get("tuned") or [],
+        results=[] if missing else list(_results(report["results"])),
+        note=missing or str(report.get("verdict") or ""),
+        probes=[] if missing else probes.get("tuned") or [],
         training=_training(config, environment),
         versions=environment.get("packages") or {},
         citation=_citation(run / "CITATION.cff"),
     )
 
 
-def _report(run: Path) -> tuple[dict[str, Any], str]:
+def _report(run: Path) -> dict[str, Any]:
     report = _json(run / "report.json")
-    if not report:
-        return {}, "It has not been evaluated."
-    if report.get("report_version", 1) > REPORT_VERSION:
-        return {}, "It was evaluated by a later version of medft_bm; its report has the numbers."
-    return report, str(report.get("verdict") or "")
+    # Of a form that only a later version of this library knows, nothing else is looked at.
+    return report if report.get("report_version", 1) <= REPORT_VERSION else {"later": True}
+
+
+def _missing(report: Mapping[str, Any], weights: Sequence[str]) -> str:
+    """Why a card of these weights has no numbers; empty where it has."""
+    if report.get("later"):
+        return "It was evaluated by a later version of medft_bm; its report has the numbers."
+    if not weights or not (report.get("results") or {}).get("tuned"):
+        return "It has not been evaluated."
+    answered = (report.get("files") or {}).get("tuned")
+    if not answered:
+        return "Its evaluation does not say which weights answered, so that its numbers are left out."
+    if not {*answered} & {*weights}:
+        return "The last evaluation was of other weights than these, so that its numbers are left out."
+    return ""
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -157,10 +174,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _results(results: Mapping[str, Any]) -> Iterator[Result]:
-    """Rows for every metric of the tuned model; of the one before, when there is no other."""
-    who = "tuned" if results.get("tuned") else "base"
+    """Rows for every metric of the tuned model."""
     others = {name: {part["part"]: part for part in results.get(name) or ()} for name in ("baseline", "base", "tuned")}
-    for part in results.get(who) or ():
+    for part in results["tuned"]:
         for name, metric in part["metrics"].items():
             values = {
                 other: _value((of.get(part["part"]) or {}).get("metrics", {}).get(name)) for other, of in others.items()

@@ -44,8 +44,10 @@ def attempted(work: Callable[[], T], doing: str, waits: Sequence[float] = WAITS_
     for wait in (*waits, None):
         try:
             return work()
-        except (HTTP_ERROR, OSError, RuntimeError, ValueError) as error:
-            fault = explained(error, doing)
+        except (PassingError, HTTP_ERROR, OSError, RuntimeError, ValueError) as error:
+            fault = error if isinstance(error, PassingError) else explained(error, doing)
+            if fault is error and wait is None:
+                raise
             if not isinstance(fault, PassingError) or wait is None:
                 raise fault from error
             pause = min(max(wait, _retry_after(error)), LONGEST_WAIT_S)
@@ -62,7 +64,10 @@ def explained(error: BaseException, doing: str) -> MedftError:
     if status == 401:
         fix = f"log in again with `hf auth login`, or make a new token at {TOKENS}"
         return ConfigError(f"{doing}: the Hub does not know this token, or it has expired", where="the token", fix=fix)
-    if status in (402, 403, 404):
+    if status == 404:
+        fix = "`medft push` makes it anew; or use a token that may see it, or name another repository"
+        return ConfigError(f"{doing}: it is not there, or not for this token: {why}", where="the Hub", fix=fix)
+    if status in (402, 403):
         fix = f"use a token that may write there ({TOKENS}), or name another repository"
         return ConfigError(f"{doing}: the Hub does not allow it: {why}", where="the token", fix=fix)
     return MedftError(f"{doing} failed: {why}", where="the Hub", fix="correct what it says, then `medft push`")

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import DataError, MedftError
-from medft_bm.hub.gate_files import GATE, digest_of, require_files, write_gate
+from medft_bm.hub.gate_files import GATE, require_files, stored_dtype, write_gate
 from medft_bm.hub.gate_loading import load_plain, load_plain_adapter
 from medft_bm.hub.gate_processor import require_generation, require_same_processor
 from medft_bm.hub.gate_replies import Agreement, Said, compare_replies, replies_of
 from medft_bm.hub.gate_tensors import Group, compare_tensors, require_alive
 from medft_bm.hub.gate_vllm import in_vllm
+from medft_bm.hub.terms import base_id
 from medft_bm.models.base import Loaded, ModelFamily
+from medft_bm.models.checkpoint import read_adapter, unloadable
+from medft_bm.models.content import digest_of
 from medft_bm.models.loading import DTYPES, with_adapter
 from medft_bm.train.fold import fold
-from medft_bm.train.merge import placed
+from medft_bm.train.merge import make_room, placed
 from medft_bm.train.parity import TOLERANCES, Parity, Probes, compare
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ def check_adapter(config: Config, folder: Path, family: ModelFamily, items: Sequ
     """
     digest = _begin(folder, items)
     require_alive(folder)
+    _require_its_base(folder, config)
     dtype = _dtype(config.model.name, config.model.revision)
     ours = _base(config, family, dtype)
     checked = require_same_processor(ours.processor, folder, items)
@@ -113,7 +117,7 @@ def check_merged(
         MedftError: it does not load cleanly, or differs; the message names the tensors.
     """
     digest = _begin(folder, items)
-    dtype = _dtype(str(folder), None)
+    dtype = _stored_dtype(folder)
     base = _base(config, family, dtype)
     checked = require_same_processor(base.processor, folder, items)
     model, processor = load_plain(str(folder), None, dtype)
@@ -128,6 +132,8 @@ def check_merged(
     groups = _same_tensors(reference.model.to("cpu"), model, family, folder, adapter, dtype)
     del reference
     said = _same_answers(wanted, _answered(theirs, items), dtype, "the merged model in plain transformers", folder)
+    del model, theirs  # vLLM wants the GPU for itself
+    make_room()
     return _passed(GateReport("merged", digest, dtype, *said, groups, checked, in_vllm(folder)), folder)
 
 
@@ -156,8 +162,35 @@ def _dtype(checkpoint: str, revision: str | None) -> str:
     """The dtype that a checkpoint is stored in, if it is one to compute in; else ``bfloat16``."""
     from transformers import AutoConfig
 
-    stored = str(AutoConfig.from_pretrained(checkpoint, revision=revision).dtype).removeprefix("torch.")
+    try:
+        stored = str(AutoConfig.from_pretrained(checkpoint, revision=revision).dtype).removeprefix("torch.")
+    except Exception as error:  # a config with odd values comes out of transformers as anything
+        raise unloadable(checkpoint, revision, error) from error
     return stored if stored in DTYPES else "bfloat16"
+
+
+def _stored_dtype(folder: Path) -> str:
+    """The dtype that a merged model's weights are in and its config speaks of."""
+    said, stored = _dtype(str(folder), None), stored_dtype(folder)
+    if stored == said:
+        return stored
+    raise MedftError(
+        f"most weights are stored in {stored}, and the model is to be loaded in {said}",
+        where=str(folder / "config.json"),
+        fix="nothing was sent; merge again, and change no dtype by hand",
+    )
+
+
+def _require_its_base(folder: Path, config: Config) -> None:
+    """Whether an adapter was trained on the model of the config; its folder may have moved."""
+    said = (read_adapter(str(folder)) or {}).get("base_model_name_or_path")
+    names = {str(name).rstrip("/").rpartition("/")[2] for name in (config.model.name, base_id(config)) if name}
+    if said and str(said).rstrip("/").rpartition("/")[2] not in names:
+        raise MedftError(
+            f"the adapter was trained on {said}, and the base is {config.model.name}",
+            where=str(folder / "adapter_config.json"),
+            fix="nothing was sent; set model.name to the base it was trained on, or train again",
+        )
 
 
 def _base(config: Config, family: ModelFamily, dtype: str) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ QUIET = ("is_gradient_checkpointing", "torch_dtype` is deprecated", "use_fast")
 """Parts of messages about the libraries themselves, which say nothing of a checkpoint."""
 FIX = "nothing was sent; make the folder again with `medft train` or `medft merge`"
 SHOWN = 5
+_ORNAMENT = re.compile(r"\x1b\[[\d;]*m|[-+|]{3,}")
+"""Colours and rules of the tables that transformers prints."""
 
 
 class _Heard(logging.Handler):
@@ -40,9 +43,9 @@ def listening() -> Iterator[list[str]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield said
+    finally:
         messages = [*heard.said, *(str(one.message) for one in caught if issubclass(one.category, UserWarning))]
         said += [text for text in dict.fromkeys(messages) if not any(part in text for part in QUIET)]
-    finally:
         for logger in loggers:
             logger.removeHandler(heard)
 
@@ -68,8 +71,9 @@ def load_plain(checkpoint: str, revision: str | None, dtype: str, *, beside: Pat
             model, keys = AutoModelForImageTextToText.from_pretrained(
                 checkpoint, revision=revision, dtype=getattr(torch, dtype), output_loading_info=True
             )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise MedftError(f"plain transformers cannot load it: {error}", where=checkpoint, fix=FIX) from error
+    except Exception as error:  # a damaged file comes out of safetensors or tokenizers as anything
+        what = f"plain transformers cannot load it: {_words(error, said)}"
+        raise MedftError(what, where=checkpoint, fix=FIX) from error
     _require_no_keys(keys, checkpoint)
     _require_silence(said, "transformers", checkpoint)
     return model.eval(), processor
@@ -82,7 +86,6 @@ def load_plain_adapter(base: Any, folder: Path) -> Any:
         MedftError: it does not load, or not without a complaint.
     """
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     try:
         with listening() as said:
@@ -90,12 +93,19 @@ def load_plain_adapter(base: Any, folder: Path) -> Any:
             found = model.load_adapter(str(folder), "again")  # says which keys found no place
             model.delete_adapter("again")
             model.set_adapter("default")
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise MedftError(f"plain PEFT cannot load it: {error}", where=str(folder), fix=FIX) from error
+    except Exception as error:  # likewise
+        what = f"plain PEFT cannot load it: {_words(error, said)}"
+        raise MedftError(what, where=str(folder), fix=FIX) from error
     missing = [key for key in found.missing_keys if "again" in key]
     _require_no_keys({"missing_keys": missing, "unexpected_keys": found.unexpected_keys}, str(folder))
     _require_silence(said, "PEFT", str(folder))
     return model.eval()
+
+
+def _words(error: Exception, said: list[str]) -> str:
+    """An error with what was said before it, which often names the tensor; some errors are a key and no sentence."""
+    words = [f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error), *said]
+    return " ".join(_ORNAMENT.sub(" ", " ".join(words)).split())[:600]
 
 
 def _require_no_keys(keys: dict[str, Any], where: str) -> None:

@@ -31,19 +31,20 @@ def require_same_processor(reference: Any, folder: Path, items: Sequence[Item]) 
         How many prompts were compared.
 
     Raises:
-        MedftError: chat template, tokens or pixels differ.
+        MedftError: it does not load, or chat template, tokens or pixels differ.
     """
-    from transformers import AutoProcessor
-
-    found = AutoProcessor.from_pretrained(folder)
-    with tempfile.TemporaryDirectory() as again:
+    with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as again:
+        save_processor(reference, Path(whole))
+        missing = sorted({path.name for path in Path(whole).iterdir()} - {path.name for path in folder.iterdir()})
+        hint = f" ({', '.join(missing)} is not there)" if missing else ""
+        found = _loaded(folder, hint)
         save_processor(found, Path(again))
-        saved = AutoProcessor.from_pretrained(again)
+        saved = _loaded(Path(again), hint)
     for what, other in (("the folder's processor", found), ("that processor, saved and loaded again,", saved)):
         if str(other.chat_template) != str(reference.chat_template):
-            raise MedftError(f"{what} has another chat template than the base", where=str(folder), fix=FIX)
+            raise MedftError(f"{what} has another chat template than the base{hint}", where=str(folder), fix=FIX)
         for item in items:
-            _require_same(_encoded(reference, item), _encoded(other, item), what, item, folder)
+            _require_same(_encoded(reference, item), _encoded(other, item), f"{what}{hint}", item, folder)
     return len(items)
 
 
@@ -77,6 +78,16 @@ def _ends(folder: Path) -> list[int]:
     except (OSError, ValueError, AttributeError) as error:
         raise MedftError(f"the generation settings cannot be read: {error}", where=str(path), fix=FIX) from error
     return ends if isinstance(ends, list) else [] if ends is None else [ends]
+
+
+def _loaded(folder: Path, hint: str) -> Any:
+    from transformers import AutoProcessor
+
+    try:
+        return AutoProcessor.from_pretrained(folder)
+    except Exception as error:  # a damaged file comes out of tokenizers as anything
+        what = f"plain transformers cannot load the processor{hint}: {' '.join(str(error).split())[:300]}"
+        raise MedftError(what, where=str(folder), fix=FIX) from error
 
 
 def _encoded(processor: Any, item: Item) -> Any:

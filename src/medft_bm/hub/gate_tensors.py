@@ -95,7 +95,7 @@ def _deviations(wanted: Any, found: Any, rounding: float) -> Iterator[tuple[str,
             continue
         one, other = ours[name].float().cpu(), theirs[name].float().cpu()
         if one.numel():
-            scale = max(float(one.abs().max()), 1e-12)
+            scale = max(float(one.abs().max()), float(other.abs().max()), 1e-12)
             beyond = ((one - other).abs() - rounding * one.abs()).clamp(min=0)
             yield name, float(beyond.max()) / scale
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ from medft_bm.core.errors import MedftError
 
 NOT_INSTALLED = "not checked: vllm is not installed"
 LONGEST_S = 1800
+NOT_THE_MODEL = re.compile(r"memory|infer device type|no (cuda|gpu|accelerator)", re.IGNORECASE)
+"""Errors that say something of this machine alone."""
 _PROGRAM = """
 import sys
 from vllm import LLM
@@ -33,6 +36,8 @@ def in_vllm(folder: Path) -> str:
         return f"not checked: no answer in {LONGEST_S // 60} minutes"
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
+        if NOT_THE_MODEL.search(last):
+            return f"not checked: {last[:300]}"
         raise MedftError(
             f"vLLM cannot load it: {last[:300]}",
             where=str(folder),

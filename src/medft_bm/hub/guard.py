@@ -10,10 +10,11 @@ from typing import Any, Literal
 from medft_bm.config.public import PATH, public_config
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import ConfigError
+from medft_bm.hub.guard_columns import Sieve
 from medft_bm.hub.guard_findings import Finding
 from medft_bm.hub.guard_names import Known
 from medft_bm.hub.guard_patterns import matches
-from medft_bm.hub.guard_texts import VOCABULARY, Text, texts_of
+from medft_bm.hub.guard_texts import VOCABULARY, Column, Text, texts_of
 from medft_bm.hub.names import What
 from medft_bm.hub.terms import HUB_ID, RunTerms, base_id, objections
 
@@ -44,9 +45,9 @@ def check_outgoing(
     files = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
     return [
         *objections(terms, made, private=private),
-        *(finding for path in files for finding in _file_findings(path, folder, known)),
+        *dict.fromkeys(finding for path in files for finding in _file_findings(path, folder, known)),
         *_card_findings(folder, config),
-        *_subjects_findings(folder, config, what),
+        *(subjects_findings(config) if what == "data" else ()),
         *(_base_findings(folder) if what == "lora" else ()),
         *known.gaps,
     ]
@@ -61,20 +62,28 @@ def _file_findings(path: Path, folder: Path, known: Known) -> Iterator[Finding]:
         fix = "remove it: only weights as safetensors, JSON, texts and tables are sent"
         yield Finding(f"is no kind of file that is sent ({path.suffix or 'no ending'})", known.masked(name), fix)
     else:
-        vocabulary = path.name in VOCABULARY
+        vocabulary, sieve = path.name in VOCABULARY, Sieve(known)
         for text in texts_of(path, known.masked(name)):
+            if isinstance(text, Column):
+                text = Text("\n".join(sieve.suspicious(text.values)), text.where)
             yield from _text_findings(text, known, vocabulary=vocabulary)
 
 
 def _text_findings(text: Text, known: Known, *, vocabulary: bool = False) -> Iterator[Finding]:
-    """One finding per line and kind; a tokenizer's list of words holds every name there is, but no file's."""
-    for number, line in enumerate(text.content.splitlines() or [""], 1):
+    """One finding per line and kind."""
+    if not _found_in(text.content, known, vocabulary):
+        return
+    for number, line in enumerate(text.content.splitlines(), 1):
         where = f"{text.where}:{number}" if text.lines else text.where
-        for what, fix in dict(known.found_in(line, words=not vocabulary)).items():
+        for what, fix in _found_in(line, known, vocabulary).items():
             yield Finding(what, where, fix)
-        if not vocabulary:
-            for what, fix in dict(matches(line)).items():
-                yield Finding(what, where, fix)
+
+
+def _found_in(text: str, known: Known, vocabulary: bool) -> dict[str, str]:
+    """What it holds, and what to do about it; a tokenizer's words hold every name there is, but no file's."""
+    if vocabulary:
+        return dict(known.found_in(text, words=False))
+    return dict([*known.found_in(text), *matches(text)])
 
 
 def _card_findings(folder: Path, config: Config) -> Iterator[Finding]:
@@ -85,16 +94,12 @@ def _card_findings(folder: Path, config: Config) -> Iterator[Finding]:
         yield Finding("the card does not say DEMO, and the run is one", CARD, "make the card again")
 
 
-def _subjects_findings(folder: Path, config: Config, what: What) -> Iterator[Finding]:
-    """Hashes of short names can be guessed by hashing all of them, unless a secret goes in."""
-    if config.data.salt or config.demo or not (what == "data" or (folder / "split.json").is_file()):
-        return
-    yield Finding(
-        "subjects are hashed without a secret, so whoever guesses a patient's number can look it up",
-        "data.salt",
-        "set data.salt to a long random text that you keep, and prepare again",
-        blocks=what == "data",
-    )
+def subjects_findings(config: Config) -> Iterator[Finding]:
+    """Against sending prepared data: hashes of short names can be guessed by hashing all of them without a secret."""
+    if not config.data.salt and not config.demo:
+        what = "subjects are hashed without a secret, so whoever guesses a patient's number can look it up"
+        fix = "set data.salt to a long random text that you keep, and prepare again"
+        yield Finding(what, "data.salt", fix)
 
 
 def _base_findings(folder: Path) -> Iterator[Finding]:

@@ -31,15 +31,21 @@ class Finding:
     blocks: bool = True
 
 
-def require_none(findings: Sequence[Finding], where: str) -> None:
+def require_none(findings: Sequence[Finding], where: str, told: set[Finding]) -> None:
     """Tell what only needs telling, and refuse to go on with the rest.
+
+    Args:
+        findings: of one thing that is about to leave.
+        where: to.
+        told: what was told before, and is not told again; what is told now is added.
 
     Raises:
         DataError: something blocks.
     """
     for finding in findings:
-        if not finding.blocks:
+        if not finding.blocks and finding not in told:
             log.warning("%s (%s): %s", finding.what, finding.where, finding.fix)
+            told.add(finding)
     blocking = [finding for finding in findings if finding.blocks]
     if blocking:
         listed = [f"  {one.where}: {one.what}; {one.fix}" for one in blocking[:SHOWN]]

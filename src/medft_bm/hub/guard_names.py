@@ -31,6 +31,8 @@ NOBODY = frozenset(
 """Users and hosts that name nobody."""
 _WORD = re.compile(r"[\w^](?:[\w.^'/:+-]*[\w^])?")
 _DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"(0|[1-9]\d{0,2})\.\d+(e[+-]?\d+)?|\d{1,4}")
+"""A length, a share or a count, and no name: its digits would be those of some patient sooner or later."""
 _SEPARATOR = re.compile(r"([./:_+-]+| )")
 
 
@@ -70,20 +72,19 @@ class Known:
         return "/".join(_mask(part) if [*self.found_in(part), *matches(part)] else part for part in name.split("/"))
 
     def _judged_word(self, word: str) -> tuple[tuple[str, str], ...]:
-        if len(self._judged) > REMEMBERED:
-            self._judged.clear()
-        if word not in self._judged:
-            self._judged[word] = tuple(
-                (f"holds {what}, {_mask(name)}", "remove it") for name in _names_in(word) for what in self._kinds(name)
-            )
-        return self._judged[word]
+        found = self._judged.get(word)
+        if found is None:
+            if len(self._judged) > REMEMBERED:
+                self._judged.clear()
+            kinds = ((kind, name) for name in _names_in(word) if (kind := self._kind(name)))
+            found = self._judged[word] = tuple((f"holds {kind}, {_mask(name)}", "remove it") for kind, name in kinds)
+        return found
 
-    def _kinds(self, name: str) -> Iterator[str]:
-        if name.lower() in self.words:
-            yield self.words[name.lower()]
+    def _kind(self, name: str) -> str | None:
         # Short numbers are everywhere, and some of them are patients.
-        if (not name.isdigit() or len(name) > SHORTEST) and hide(name, self.salt) in self.subjects:
-            yield "the name of a subject"
+        if (len(name) > SHORTEST or not name.isdigit()) and hide(name, self.salt) in self.subjects:
+            return "the name of a subject"
+        return self.words.get(name.lower())
 
     @cached_property
     def _judged(self) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -176,11 +177,13 @@ def _words(line: str) -> Iterator[str]:
 
 def _names_in(word: str) -> Iterator[str]:
     """Everything in a word that could be a name on its own: its pieces between separators, alone and in a row."""
+    if _NUMBER.fullmatch(word):
+        return
     pieces = _SEPARATOR.split(word)  # every other one is a separator
     count = len(pieces) if len(pieces) <= 2 * MOST_PIECES else 1
     for start in range(0, count, 2):
         for end in range(start + 1, count + 1, 2):
-            name = "".join(pieces[start:end])
+            name = "".join(pieces[start:end]) if end - start > 1 else pieces[start]
             if len(name) >= SHORTEST:
                 yield name
 

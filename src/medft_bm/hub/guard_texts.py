@@ -34,7 +34,20 @@ class Text:
     lines: bool = False
 
 
-def texts_of(path: Path, name: str) -> Iterator[Text]:
+@dataclass(frozen=True)
+class Column:
+    """The distinct texts that a batch of a table holds in one column.
+
+    Attributes:
+        values: of type ``pyarrow.StringArray``, or of its large sibling.
+        where: for messages.
+    """
+
+    values: Any
+    where: str
+
+
+def texts_of(path: Path, name: str) -> Iterator[Text | Column]:
     """Everything in a file that can be read as text.
 
     Raises:
@@ -42,16 +55,16 @@ def texts_of(path: Path, name: str) -> Iterator[Text]:
     """
     try:
         if path.suffix == ".safetensors":
-            yield Text(_plain(safetensors_head(path)), f"the head of {name}")
+            yield Text(plain(safetensors_head(path)), f"the head of {name}")
         elif path.suffix in (".arrow", ".parquet"):
             yield from _table_texts(path, name)
         else:
-            yield Text(_plain(path.read_text(encoding="utf-8", errors="replace")), name, lines=True)
+            yield Text(plain(path.read_text(encoding="utf-8", errors="replace")), name, lines=True)
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be read: {error}", where=name, fix="make it again") from error
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text in which what JSON escapes, letters and quotes, is written as people read it."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text).replace('\\"', '"')
 
@@ -71,16 +84,17 @@ def safetensors_head(path: Path) -> str:
     return head
 
 
-def _table_texts(path: Path, name: str) -> Iterator[Text]:
-    """Distinct texts of every column, in batches; and the metadata of the schema."""
+def _table_texts(path: Path, name: str) -> Iterator[Text | Column]:
+    """Every column of text, in batches; and the metadata of the schema."""
     schema, batches = _opened(path)
     for key, value in (schema.metadata or {}).items():
         yield Text(f"{key.decode(errors='replace')} {value.decode(errors='replace')}", f"the schema of {name}")
     for batch in batches:
         for column, values in zip(schema.names, batch.columns, strict=True):
             for strings in _strings(values):
-                distinct = (str(one) for one in strings.unique().to_pylist() if one)
-                yield Text(_plain("\n".join(distinct)), f"column {column} of {name}")
+                distinct = strings.unique().drop_null()
+                distinct.validate(full=True)  # or texts that are no UTF-8 would stop whoever reads them
+                yield Column(distinct, f"column {column} of {name}")
 
 
 def _opened(path: Path) -> tuple[Any, Iterator[Any]]:

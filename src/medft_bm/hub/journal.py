@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 JOURNAL = "hub.jsonl"
 SPOKEN = {"eval_loss": "eval_loss", "eval_skill": "skill", "loss": "loss"}
@@ -13,10 +16,13 @@ SPOKEN = {"eval_loss": "eval_loss", "eval_skill": "skill", "loss": "loss"}
 
 
 def note(run: Path, **facts: Any) -> None:
-    """Append one line, with the time."""
+    """Append one line, with the time; where nothing can be written, what was sent is sent all the same."""
     line = {"time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **facts}
-    with (run / JOURNAL).open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    try:
+        with (run / JOURNAL).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    except OSError as error:
+        log.warning("%s cannot be written: %s", run / JOURNAL, error.strerror or error)
 
 
 def last_step(run: Path) -> int:

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,15 @@ class Outbox:
         self._process: Any = None
         self._closed = self._ended = False
         self._changed = threading.Condition()
-        shutil.rmtree(run / PLACE, ignore_errors=True)  # of a training that was killed
+        self._place = run / PLACE / "training"  # not what a push in another process has beside it
+        self._clear()  # of a training that was killed
         self._thread = threading.Thread(target=self._work, name="hub", daemon=True)
         self._thread.start()
 
     def send(self, folder: Path, step: int, tag: str) -> None:
         """Copy an adapter as it is now; the copy is sent when its turn comes. Whatever goes wrong is only told."""
         try:
-            letter = Letter(pack("lora", folder, self.run / PLACE), step, tag)
+            letter = Letter(pack("lora", folder, self._place), step, tag)
         except (MedftError, OSError) as error:
             self._fail(step, tag, _why(error))
             return
@@ -115,14 +117,19 @@ class Outbox:
             if self._process is not None:
                 self._process.kill()
         self._thread.join(5.0)
-        shutil.rmtree(self.run / PLACE, ignore_errors=True)
+        self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
+        with suppress(OSError):
+            self._place.parent.rmdir()
 
     def _work(self) -> None:
         while (letter := self._taken()) is not None:
             began = time.monotonic()
             try:
                 said = self._deliver(letter)
-            except (MedftError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - nothing else would tell of it, or send what comes after it
                 said = {"why": _why(error)}
             discard(letter.parcel)
             if "why" in said:
@@ -167,4 +174,4 @@ class Outbox:
 
 
 def _why(error: BaseException) -> str:
-    return error.what if isinstance(error, MedftError) else str(error)
+    return error.what if isinstance(error, MedftError) else f"{type(error).__name__}: {error}"

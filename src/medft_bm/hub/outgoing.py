@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import ConfigError, MedftError
 from medft_bm.hub.card import dataset_card, model_card
-from medft_bm.hub.gate import check_adapter, check_checkpoint, check_merged
+from medft_bm.hub.gate import GateReport, check_adapter, check_checkpoint, check_merged
 from medft_bm.hub.gate_files import require_gate
-from medft_bm.hub.guard import CARD, check_outgoing, name_base
-from medft_bm.hub.guard_findings import require_none
+from medft_bm.hub.guard import CARD, check_outgoing, name_base, subjects_findings
+from medft_bm.hub.guard_findings import Finding, require_none
 from medft_bm.hub.guard_names import Known, known_of
 from medft_bm.hub.names import Repository, What
 from medft_bm.hub.parcel import Parcel
 from medft_bm.hub.terms import RunTerms, base_id, objections, run_terms
+from medft_bm.models.content import weights_in
 
 if TYPE_CHECKING:
     from medft_bm.models.base import ModelFamily
@@ -54,38 +55,48 @@ class Outgoing:
         repository = self.repositories[parcel.what]
         if parcel.what == "lora":
             name_base(parcel.folder, self.config)
-        self._require_working(parcel)
-        (parcel.folder / CARD).write_text(self._card(parcel, repository), encoding="utf-8")
+        weights = self._working(parcel)
+        (parcel.folder / CARD).write_text(self._card(parcel, repository, weights), encoding="utf-8")
         findings = check_outgoing(
             parcel.folder, self.config, self._terms, self._known, what=parcel.what, private=repository.private
         )
-        require_none(findings, repository.id)
+        require_none(findings, repository.id, self._told)
 
-    def _require_working(self, parcel: Parcel) -> None:
+    def _working(self, parcel: Parcel) -> list[str]:
+        """Digests of weights that work; none of what holds no weights, or is still trained and was never evaluated."""
         if parcel.what == "data":
-            return
+            return []
         if self.training:
             check_checkpoint(parcel.folder)
-            return
+            return []
         try:
-            require_gate(parcel.source)
+            return weights_in(parcel.source, require_gate(parcel.source)["digest"])
         except MedftError:  # not checked yet, or changed since
-            if parcel.what == "lora":
-                check_adapter(self.config, parcel.source, self.family, self._asked)
-            else:
-                full = self.config.train.method == "full"
-                adapter = None if full else parcel.source.with_name("adapter")
-                check_merged(self.config, parcel.source, self.family, self._asked, adapter)
+            return weights_in(parcel.source, self._checked(parcel).digest)
 
-    def _card(self, parcel: Parcel, repository: Repository) -> str:
+    def _checked(self, parcel: Parcel) -> GateReport:
+        if parcel.what == "lora":
+            return check_adapter(self.config, parcel.source, self.family, self._asked)
+        full = self.config.train.method == "full"
+        adapter = None if full else parcel.source.with_name("adapter")
+        return check_merged(self.config, parcel.source, self.family, self._asked, adapter)
+
+    def _card(self, parcel: Parcel, repository: Repository, weights: Sequence[str]) -> str:
         if parcel.what == "data":
             return dataset_card(self.config, self._terms, folder=parcel.folder, repository=repository.id)
         question = self._asked[0].prompt_text
-        return model_card(self.config, self._terms, what=parcel.what, repository=repository.id, question=question)
+        return model_card(
+            self.config, self._terms, what=parcel.what, repository=repository.id, question=question, weights=weights
+        )
 
     @cached_property
     def _asked(self) -> list[Item]:
         return list(self.prepared.items(self.config.evaluate.split)[:ASKED] or self.prepared.items("train")[:ASKED])
+
+    @cached_property
+    def _told(self) -> set[Finding]:
+        """Warnings that were given; every save of a training would give them again."""
+        return set()
 
     @cached_property
     def _terms(self) -> RunTerms:
@@ -98,11 +109,11 @@ class Outgoing:
 
 
 def require_terms(config: Config, what: tuple[What, ...]) -> None:
-    """Refuse before a training what would be refused after it: terms that forbid it, and a base without a name.
+    """Refuse before a training what would be refused after it: terms that forbid it, a base without a name, no salt.
 
     Raises:
         ConfigError: an adapter of a model that only this machine knows.
-        DataError: data or a model that may not become public.
+        DataError: data or a model that may not become public, or data whose subjects are hashed without a secret.
     """
     if "lora" in what and base_id(config) is None:
         raise ConfigError(
@@ -110,7 +121,9 @@ def require_terms(config: Config, what: tuple[What, ...]) -> None:
             where="model.name",
             fix="set hub.base_model to the Hub id of the base model, such as google/medgemma-4b-it",
         )
+    if "data" in what:
+        require_none([*subjects_findings(config)], "hub.push_data", set())
     terms, private = run_terms(config), config.hub.private
     found = [*objections(terms, "data", private=private)] if "data" in what else []
     found += [*objections(terms, "models", private=private)] if {"lora", "merged"} & {*what} else []
-    require_none([finding for finding in found if finding.blocks], "hub.private=false")
+    require_none([finding for finding in found if finding.blocks], "hub.private=false", set())

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
-from medft_bm.core.errors import DataError
+from medft_bm.core.errors import DataError, MedftError
 from medft_bm.hub.names import What
 
 PLACE = ".hub"
@@ -71,18 +71,34 @@ def pack(what: What, source: Path, place: Path) -> Parcel:
 
     Raises:
         DataError: the folder does not hold what is to be sent.
+        MedftError: there is no room for a copy.
     """
     names = [name for name in _names(source) if any(fnmatchcase(name, pattern) for pattern in SENT[what])]
     missing = [need for need in NEEDED[what] if not any(fnmatchcase(name, need) for name in names)]
     if missing:
         fix = "check that the folder is complete; `medft train`, `medft merge` or `medft prepare` makes it"
         raise DataError(f"there is no {missing[0]}", where=str(source), fix=fix)
-    place.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{what}-", dir=place))
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _copy(source / name, folder / name)
-    return Parcel(what, folder, source)
+    with _told(place):
+        place.mkdir(parents=True, exist_ok=True)
+        parcel = Parcel(what, Path(tempfile.mkdtemp(prefix=f"{what}-", dir=place)), source)
+        try:
+            for name in names:
+                (parcel.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                _copy(source / name, parcel.folder / name)
+        except BaseException:  # Ctrl-C as well as a full disk
+            discard(parcel)
+            raise
+    return parcel
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"what is to be sent cannot be copied: {error.strerror or error}"
+        fix = "make room there, and look who may write there; then `medft push`"
+        raise MedftError(what, where=str(error.filename2 or error.filename or place), fix=fix) from error
 
 
 @contextmanager

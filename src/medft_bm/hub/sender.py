@@ -1,15 +1,18 @@
 """``python -m medft_bm.hub.sender``: one upload in a process of its own, beside a training.
 
 A thread would do until the training is asked to stop: uploads cannot be interrupted, and Python does not end before
-the threads of huggingface_hub do. A process can be ended at once. The token comes through a pipe.
+the threads of huggingface_hub do. A process can be ended at once. The token comes through a pipe, which stays open as
+long as the training lives: an upload that outlived it could cover what the next one sends.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,15 +46,16 @@ def start(api: HfApi, folder: Path, repository: Repository, message: str, tag: s
         start_new_session=True,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(job))
-    process.stdin.close()
+    process.stdin.write(f"{json.dumps(job)}\n")
+    process.stdin.flush()
     return process
 
 
 def outcome(process: Any) -> dict[str, Any]:
     """What became of it, once it is over: the fields of :class:`Pushed`, or ``why`` not."""
-    said = process.stdout.read()
-    process.wait()
+    with process:  # closes the pipe, after the process
+        said = process.stdout.read()
+        process.wait()
     try:
         found: dict[str, Any] = json.loads(said)
     except ValueError:
@@ -63,7 +67,8 @@ def main() -> None:
     """Send what standard input asks for; say on standard output what became of it."""
     logging.disable()
     disable_progress_bars()
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         pushed = push_folder(
             HfApi(**job["api"]),
@@ -78,6 +83,11 @@ def main() -> None:
     else:
         answer = asdict(pushed)
     sys.stdout.write(json.dumps(answer))
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # not by sys.stdin, whose lock Python wants back when this process ends
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -135,14 +135,25 @@ def objections(terms: RunTerms, what: Literal["data", "models"], *, private: boo
                 fix=_how_to_declare(one),
                 blocks=not private,
             )
-    alike = {one.licence.title: one for one in terms.parts if one.licence.share_alike}
-    if len(alike) > 1:
+    apart = _apart(terms.parts)
+    if apart:
         yield Finding(
-            f"parts under {' and '.join(sorted(alike))} are mixed: each asks for itself as the licence of the whole",
-            where=", ".join(one.key for one in alike.values()),
+            f"parts under {' and '.join(sorted({one.licence.title for one in apart}))} are mixed, and no licence of "
+            f"the whole keeps what each of them asks",
+            where=", ".join(one.key for one in apart),
             fix="push privately, or train on parts that go together",
             blocks=not private,
         )
+
+
+def _apart(parts: Sequence[Given]) -> list[Given]:
+    """The parts of which at least one is share-alike, if none of their licences keeps what all of them ask.
+
+    Those that may not be passed on anyway are told of elsewhere, and permission lifts what a licence asks.
+    """
+    asking = [one for one in parts if one.licence.models and one.licence.note and not one.redistributable]
+    kept = any(all(_keeps(whole.licence, one.licence) for one in asking) for whole in asking)
+    return asking if any(one.licence.share_alike for one in asking) and not kept else []
 
 
 def _how_to_declare(one: Given) -> str:
@@ -155,36 +166,37 @@ def _how_to_declare(one: Given) -> str:
 
 
 def model_licence(terms: RunTerms) -> CardLicence:
-    """The licence of a model: share-alike data decides over permissive bases, non-commercial data over commercial ones.
-
-    A base with terms of its own keeps them; where data asks for something else beside them, the card lists both.
-    """
-    base = terms.base.licence
-    strictest = _strictest([one.licence for one in terms.parts])
-    asks = strictest.share_alike or not strictest.commercial or not strictest.models
-    if not asks or strictest == base:
-        return _on_card(base)
-    if base.id in ("apache-2.0", "mit", "bsd-3-clause"):
-        return _on_card(strictest)
-    return CardLicence("other", "several-see-terms-below")
+    """The licence of a model: what base and data ask together; where nobody asks for anything, that of the base."""
+    return _together([terms.base.licence, *(one.licence for one in terms.parts)])
 
 
 def data_licence(terms: RunTerms) -> CardLicence:
-    """The licence of a prepared dataset: the one that its parts share, or the strictest of them, if one fits all."""
-    licences = list(dict.fromkeys(one.licence for one in terms.parts))
-    if sum(licence.share_alike or not licence.on_hub for licence in licences) > 1:
-        return CardLicence("other", "several-see-terms-below")
-    return _on_card(_strictest(licences))
+    """The licence of a prepared dataset: what its parts ask together."""
+    # Where none of them asks for more than its name, the one that asks for its name goes first.
+    licences = sorted((one.licence for one in terms.parts), key=lambda licence: not licence.id.startswith("cc-by"))
+    return _together(licences)
 
 
-def _strictest(licences: list[Licence]) -> Licence:
-    """The one that allows least; the first of several."""
+def _together(licences: Sequence[Licence]) -> CardLicence:
+    """The one licence that keeps what all of them ask, or all that are needed for that; the first if none asks."""
+    asking = list(dict.fromkeys(licence for licence in licences if licence.note))
+    needed = [one for one in asking if not any(_keeps(other, one) for other in asking if other != one)]
+    if len(needed) < 2:
+        return _on_card(needed[0] if needed else licences[0])
+    links = [one.url for one in needed if one.url]
+    return CardLicence("other", "-and-".join(one.id for one in needed), links[0] if links else "")
 
-    def allows(licence: Licence) -> tuple[bool, bool, bool, bool]:
-        open_ = licence.id in ("cc0-1.0", "mit", "apache-2.0", "bsd-3-clause")
-        return licence.models, not licence.share_alike, licence.commercial, open_
 
-    return min(licences, key=allows)
+def _keeps(whole: Licence, part: Licence) -> bool:
+    """Whether what is passed on under one licence keeps what another asks, as creativecommons.org lists it.
+
+    A later version stands for an earlier one, and BY-NC-SA for BY-NC. See "ShareAlike compatibility" and the chart in
+    the FAQ, https://creativecommons.org/faq/#can-i-combine-material-under-different-creative-commons-licenses-in-my-work.
+    """
+    kind, version = part.id.rpartition("-")[::2]
+    kinds = (kind, "cc-by-nc-sa") if kind == "cc-by-nc" else (kind,)
+    known, later = whole.id.rpartition("-")[::2]
+    return whole == part or (kind.startswith("cc-by") and known in kinds and later >= version)
 
 
 def _on_card(licence: Licence) -> CardLicence:
