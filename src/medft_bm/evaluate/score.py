@@ -129,7 +129,9 @@ def _summary(part: int, scored: list[Scored], resamples: int, seed: int) -> Summ
     reasons = Counter(one.score.why or "no reason given" for one in scored if one.score.values is None)
     task = scored[0].item.task
     # Numbered once: every metric would sort the names again.
-    names, patients = np.unique([one.item.sample.subject for one in scored], return_inverse=True)
+    subjects = [one.item.sample.subject for one in scored]
+    names = {name: number for number, name in enumerate(sorted(set(subjects)))}
+    patients = np.array([names[subject] for subject in subjects], np.intp)
     results = _means(task.metrics, scored, patients, resamples, seed)
     if isinstance(task, Pools):
         results += _pooled(task, scored, patients, resamples, seed)

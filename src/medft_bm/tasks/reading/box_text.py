@@ -18,6 +18,7 @@ _KEY = re.compile(
     r"[\"' ]{0,3}(?:[:=]|\bis\b) ?[\"']?",
     re.IGNORECASE,
 )
+_BETWEEN_COMMAS = re.compile(r"[^,]+")
 _SIDES = {"left": "x1", "top": "y1", "right": "x2", "bottom": "y2"}
 # Keys and stated orders of other conventions: y before x, or a corner or centre with a width and a height.
 _FOREIGN = re.compile(
@@ -104,7 +105,7 @@ def _lists(text: str) -> Sequence[Four] | Refusal:
     """Innermost brackets that hold four numbers; a unit behind them is that of all."""
     groups = ((_held(group[1]), unit_after(text, group.end())) for group in _GROUP.finditer(text))
     fours = ((held, unit) for held, unit in groups if len(held) == 4)
-    return _made([replace(one, unit=one.unit or (unit.kind if unit else "")) for one in held] for held, unit in fours)
+    return _made([replace(one, unit=one.unit or unit.kind) for one in held] if unit else held for held, unit in fours)
 
 
 def _corners(text: str) -> Sequence[Four] | Refusal:
@@ -135,7 +136,7 @@ def _whole(run: re.Match[str]) -> Sequence[tuple[int, str]]:
 
 
 def _at_commas(run: re.Match[str]) -> Sequence[tuple[int, str]]:
-    return [(run.start() + piece.start(), piece[0]) for piece in re.finditer(r"[^,]+", run[0])]
+    return [(run.start() + piece.start(), piece[0]) for piece in _BETWEEN_COMMAS.finditer(run[0])]
 
 
 def _written(text: str, pieces: Callable[[re.Match[str]], Sequence[tuple[int, str]]] = _at_commas) -> list[Written]:

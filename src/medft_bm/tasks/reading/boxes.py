@@ -15,6 +15,8 @@ EDGE = 0.05
 
 Corners = tuple[float, float, float, float]
 
+_SCALES: dict[Coordinates, tuple[float, float]] = {"fraction": (1.0, 1.0), "thousandth": (1000.0, 1000.0)}
+
 
 def read_box(reply: str, coordinates: Coordinates, seen: Size) -> Corners | Refusal:
     """The only box of a reply: x and y of one corner, x and y of the opposite one.
@@ -58,18 +60,18 @@ def _clipped(fraction: float) -> float:
 def _sides(four: Four, coordinates: Coordinates, seen: Size) -> tuple[float, float] | Refusal:
     """Width and height of the image in the numbers of this box."""
     pixels = (float(seen.w), float(seen.h))
-    scales = {"fraction": (1.0, 1.0), "thousandth": (1000.0, 1000.0), "pixel": pixels}
     if four.unit:
         stated = {"percent": (100.0, 100.0), "px": pixels}
         sides = stated.get(four.unit)
         return Refusal.UNIT if sides is None else sides if _inside(four, sides) else Refusal.OUTSIDE
-    if coordinates != "fraction" and four.points and _inside(four, (1.0, 1.0), edge=0.0):
-        return scales["fraction"]
-    if _inside(four, scales[coordinates]):
-        return scales[coordinates]
+    if coordinates != "fraction" and four.points and _inside(four, _SCALES["fraction"], edge=0.0):
+        return _SCALES["fraction"]
+    asked = _SCALES.get(coordinates, pixels)
+    if _inside(four, asked):
+        return asked
     if coordinates != "pixel" and max(four.values) > 1000 * (1 + EDGE) and _inside(four, pixels):
         return pixels
-    fits_another = max(four.values) > 2 and any(_inside(four, sides) for sides in scales.values())
+    fits_another = max(four.values) > 2 and any(_inside(four, sides) for sides in (*_SCALES.values(), pixels))
     return Refusal.COORDINATES if fits_another else Refusal.OUTSIDE
 
 

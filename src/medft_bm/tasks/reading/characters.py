@@ -78,10 +78,12 @@ def plain(text: str) -> str:
             text = pattern.sub(instead, text)
     for sign, pattern, instead in _MARKDOWN:
         text = pattern.sub(instead, text) if sign in text else text
-    return _POWER.sub(lambda power: f"e{power[1] or power[2].translate(_RAISED)}", spaced(text))
+    text = spaced(text)
+    return _POWER.sub(lambda power: f"e{power[1] or power[2].translate(_RAISED)}", text) if "10" in text else text
 
 
 def spaced(text: str) -> str:
     """One blank, or one line break, for any white space; none around the text."""
-    text = _BLANKS.sub(" ", text)
+    if "  " in text or not text.isprintable():  # as any blank but a single space makes it, and few texts have one
+        text = _BLANKS.sub(" ", text)
     return (_BREAKS.sub("\n", text) if "\n" in text else text).strip()

@@ -56,7 +56,7 @@ def numbers(text: str) -> Iterator[Number]:
         digits, exponent = _trimmed(run[0])
         sign = _SIGN.search(text, max(0, run.start() - 6), run.start())
         start, end = run.start(), run.start() + len(digits + exponent)
-        if not exponent and _POINTS_LISTED.fullmatch(digits):
+        if "," in digits and not exponent and _POINTS_LISTED.fullmatch(digits):
             pieces = re.finditer(r"[^,]+", digits)
             yield from (number(piece[0], "", start + piece.start(), start + piece.end()) for piece in pieces)
         else:
@@ -69,17 +69,19 @@ def number(digits: str, exponent: str, start: int, end: int, negative: bool = Fa
     A comma is a decimal comma where it cannot be one between thousands, and the other way round: ``42,5`` and
     ``1,234.5`` are numbers, ``1,234`` may be either.
     """
-    text = digits
-    if _DECIMAL_COMMA.fullmatch(text):
-        text = text.replace(",", ".")
-    elif _THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
-    elif _EUROPEAN_THOUSANDS.fullmatch(text):
-        text = text.replace(".", "").replace(",", ".")
+    text = _with_points(digits) if "," in digits else digits
     if not _POINT.fullmatch(text):
         return Number(None, 0.0, start, end, digits)
     step = 10.0 ** max(-300, min(300, int(exponent[1:] or 0) - len(text.partition(".")[2])))
     return Number(float(text + exponent) * (-1 if negative else 1), step, start, end, digits)
+
+
+def _with_points(digits: str) -> str:
+    if _DECIMAL_COMMA.fullmatch(digits):
+        return digits.replace(",", ".")
+    if _THOUSANDS.fullmatch(digits):
+        return digits.replace(",", "")
+    return digits.replace(".", "").replace(",", ".") if _EUROPEAN_THOUSANDS.fullmatch(digits) else digits
 
 
 def _trimmed(run: str) -> tuple[str, str]:
