@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medft_bm.prepare.shards import build_shards, shard_folder
+from medft_bm.prepare.shards import build_shards, discard, presence, shard_folder
 
 SIZES = [2, 1, 3, 2, 1, 2]
 
@@ -88,3 +88,15 @@ def test_a_shard_that_fails_leaves_nothing_and_can_be_tried_again(tmp_path):
         list(build_shards(tmp_path, SIZES, fail))
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
     assert len(list(build_shards(tmp_path, SIZES, note))) == sum(SIZES)
+
+
+def test_work_that_somebody_is_in_is_not_taken_away(tmp_path):
+    work = tmp_path / "work"
+
+    with presence(work):
+        build(work)
+        discard(work)  # by a process that was faster
+        assert shard_folder(work, 0).is_dir()
+    discard(work)
+
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from transformers import TrainerCallback
 
 from medft_bm.config.schema import Config
 from medft_bm.core.errors import ConfigError, MedftError
@@ -74,6 +75,24 @@ def test_a_training_tells_both_trackers_its_curves_and_neither_of_them_secrets_o
         assert all(word.encode() not in content for content in (sent, *logs)), word
     for word in (socket.gethostname(), f"/{getpass.getuser()}", "python3"):
         assert word.encode() not in sent, word
+
+
+def test_a_training_that_fails_ends_its_run_as_failed(checkpoint, family, prepared, helpers, tmp_path, offline):
+    if family.name != "gemma3":
+        pytest.skip("nothing in it depends on the family")
+    config = helpers.config(checkpoint, tmp_path / "run", report_to=["wandb"])
+    runs = []
+
+    class Fails(TrainerCallback):
+        def on_step_end(self, *_, **__):
+            runs.append(offline.run)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train_model(prepared, family, config, trackers=[*trackers_for(config), Fails()])
+
+    assert offline.run is None
+    assert [run._exit_code for run in runs] == [1]
 
 
 def test_a_run_that_goes_on_keeps_its_identity(tmp_path, offline):

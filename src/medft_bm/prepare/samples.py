@@ -24,7 +24,7 @@ from medft_bm.prepare.findings import Finding
 from medft_bm.prepare.images import Gallery, render_all
 from medft_bm.prepare.index import UNUSABLE, Asked, Skipped, Watched, ask, index, watch
 from medft_bm.prepare.mix import select
-from medft_bm.prepare.shards import deserted, discard, presence
+from medft_bm.prepare.shards import discard, presence
 from medft_bm.prepare.split import place, read_split
 from medft_bm.prepare.stored import CARD, IMAGES, Kept, link_all, told, write_samples
 
@@ -98,8 +98,7 @@ def _prepare(
                 return
             write = _made(work, data, asked, engine, large)
     except (ConfigError, DataError):
-        if deserted(work):  # else it is for the others, who will meet the same file
-            discard(work)  # another config or state of the files will have another name
+        discard(work)  # another config or state of the files will have another name; others here meet the same file
         raise
     cached(data.cache, "samples", facts, write)
 

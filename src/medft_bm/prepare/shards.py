@@ -79,7 +79,19 @@ def presence(work: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def deserted(work: Path) -> bool:
+def discard(work: Path) -> None:
+    """Take all of some work away at once, so that nobody finds half of it, and then remove it.
+
+    Not while somebody is in it, who would begin anew: the last one to leave takes it away.
+    """
+    if _deserted(work):
+        with suppress(OSError):  # there is none, or another process was faster
+            work.rename(work.with_name(f".{work.name}.{uuid4().hex}.gone"))
+    for gone in work.parent.glob(f".{work.name}.*.gone"):
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _deserted(work: Path) -> bool:
     """Whether nobody is in the folder of some work any more, except who was killed."""
     for path in work.glob(".*.here"):
         try:
@@ -88,11 +100,3 @@ def deserted(work: Path) -> bool:
         except Timeout:
             return False
     return True
-
-
-def discard(work: Path) -> None:
-    """Take all of some work away at once, so that nobody finds half of it, and then remove it."""
-    with suppress(OSError):  # there is none, or another process was faster
-        work.rename(work.with_name(f".{work.name}.{uuid4().hex}.gone"))
-    for gone in work.parent.glob(f".{work.name}.*.gone"):
-        shutil.rmtree(gone, ignore_errors=True)

@@ -60,7 +60,7 @@ def train_model(
     from medft_bm.train.augment import training_items
     from medft_bm.train.checks import StartChecks
     from medft_bm.train.fit import fit
-    from medft_bm.train.trackers import close_trackers, trackers_for
+    from medft_bm.train.trackers import closing, trackers_for
 
     out, start = result_folder(config), find_start(config)
     if start.finished:
@@ -82,9 +82,9 @@ def train_model(
     checks = StartChecks(trainer, training_items(prepared, family, config), family, config.run.folder)
     for callback in (checks, *trackers):
         trainer.add_callback(callback)
-    fit(trainer, start, prepared, config, judge)
-    save_result(trainer, out)
-    close_trackers(trackers)
+    with closing(trackers):
+        fit(trainer, start, prepared, config, judge)
+        save_result(trainer, out)
     if trainer.is_world_process_zero():
         write_record(config, prepared.folder.name, finished=True)
     return out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -163,11 +164,17 @@ class Wandb(WandbCallback):  # type: ignore[misc]
         )
 
 
-def close_trackers(trackers: Sequence[Any]) -> None:
-    """Send what is left and end the run; the process may go on to train another."""
-    for tracker in trackers:
-        if isinstance(tracker, Wandb) and tracker._wandb.run is not None:
-            tracker._wandb.finish()
+@contextmanager
+def closing(trackers: Sequence[Any]) -> Iterator[None]:
+    """Send what is left and end the run, as failed if it did not end well; the process may go on to train another."""
+    failed = 1
+    try:
+        yield
+        failed = 0
+    finally:
+        for tracker in trackers:
+            if isinstance(tracker, Wandb) and tracker._wandb.run is not None:
+                tracker._wandb.finish(exit_code=failed)
 
 
 def _indented(text: str) -> str:
