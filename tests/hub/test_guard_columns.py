@@ -18,13 +18,13 @@ SALT = "pepper"
 PEOPLE = ("Jane Doe", "Jörg Bär", "KH-22941", "MuellerAnna", "P00017", "4711471", "78125", "Al7", "a1b2c3d4e5f60718")
 KNOWN = Known(
     words={"scan_772": "the name of a raw file or folder", "mweber": "the name of a user of this machine"},
-    paths=("/data7/clinic/raw2", "/work/runs"),
+    paths=("/data7/clinic/raw2", "/nfs/runs"),
     subjects={hide(name, SALT) for name in PEOPLE},
     salt=SALT,
 )
 PIECES = (
     *PEOPLE,
-    *("SCAN_772", "mweber", "/data7/clinic/raw2", "/work/runs7/x", "/home/jane7", "/data3/x", "~jane7/x", "DOE^JANE"),
+    *("SCAN_772", "mweber", "/data7/clinic/raw2", "/nfs/runs7/x", "/home/jane7", "/data3/x", "~jane7/x", "DOE^JANE"),
     *("DOB", "date of birth", "19470311", "11.3.1947", "1947-03-11", "MRN", "patient id", "accession no.", "AB-1234"),
     *("1.2.826.0.1.3680043.8.498.1234", "C:\\Users\\x", "hf_abcdefghijklmnopqrst", "hf_7bcdefghijklmnopqrst"),
     *("born", "11 March 1947", "Study Date", "jane.doe7@clinic.example", "://jane:pw7@host", "SSN", "123-45-6789"),
